@@ -1,0 +1,38 @@
+"""Fair comparison of public services: outcomes adjusted for the people a unit serves, with their uncertainty."""
+
+from benchmodels.adjustment import Fit, FixedEffects, Pooled
+from benchmodels.comparison import Comparison
+from benchmodels.errors import (
+    BenchmodelsError,
+    BenchmodelsWarning,
+    ConvergenceError,
+    DataError,
+    DroppedRowsWarning,
+    PartialResultWarning,
+    SpecificationError,
+)
+from benchmodels.flags import Flags, ReferenceDistribution, explained_share, flag, reference_distribution
+from benchmodels.ranking import Ranking, rank
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BenchmodelsError",
+    "BenchmodelsWarning",
+    "Comparison",
+    "ConvergenceError",
+    "DataError",
+    "DroppedRowsWarning",
+    "Fit",
+    "FixedEffects",
+    "Flags",
+    "PartialResultWarning",
+    "Pooled",
+    "Ranking",
+    "ReferenceDistribution",
+    "SpecificationError",
+    "explained_share",
+    "flag",
+    "rank",
+    "reference_distribution",
+]

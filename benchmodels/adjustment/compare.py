@@ -1,0 +1,390 @@
+"""From a fit to a comparison: contrast, covariance and limits for every unit.
+
+With ε_i the sampling error of unit i's total and Z_l the scores of unit l, every contrast is to first order
+``T_i = a_i ε_i − h_i' Σ_l Z_l``, the sum over the reference units (without i itself under ``reference="others"``):
+the own error, and that of slopes and level inside the expected value. ``a_i`` is the contrast's derivative in the
+total, ``h_i = J⁻ᵀ g_i`` its gradient g_i in slopes and level carried back through the estimating equations J.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from benchmodels.adjustment.noise import NOISE_TEXT, Noise, noise_kind, unit_noise
+from benchmodels.adjustment.practice import Practice, own_total, population
+from benchmodels.comparison import Better, Comparison, Contrast, Source, Standard
+from benchmodels.errors import PartialResultWarning
+from benchmodels.kernels.basis import group_means
+from benchmodels.kernels.counts import Limits, count_limits
+from benchmodels.kernels.families import mean, mean_and_weight
+from benchmodels.kernels.leave_out import own_levels
+from benchmodels.kernels.overdispersion import dispersion
+from benchmodels.table import listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.adjustment.fit import Fit
+    from benchmodels.kernels.newton import LevelsFit, Rows
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["compare"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Own:
+    """What each unit's own cases say: total, size, expected, levels and slopes of the total in the level, all (k,)."""
+
+    eta: Floats
+    observed: Floats
+    size: Floats
+    expected: Floats
+    level: Floats
+    shrunken: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Contrast:
+    """A contrast before its uncertainty.
+
+    ``observed`` and ``expected`` are totals at the unit's size; ``own`` (k,) is the derivative of the observed total
+    in the unit's own count, ``own_null`` the same at average practice; ``absolute`` and ``relative`` (k, q) are
+    gradients of observed − expected, and of log(observed / expected) with a minus, in slopes and average level.
+    """
+
+    observed: Floats
+    expected: Floats
+    own: Floats
+    own_null: Floats
+    absolute: Floats
+    relative: Floats
+
+
+def compare(
+    fit: Fit,
+    rows: Rows,
+    solution: LevelsFit,
+    practice: Practice,
+    *,
+    standard: Standard,
+    contrast: Contrast,
+    level: float,
+    limits: Limits,
+    better: Better | None,
+) -> Comparison:
+    """Return the comparison that `Fit.compare` documents."""
+    design = fit.design
+    found, practice = practice.found, practice.filled(solution)
+    unit, k = design.unit, len(design.units)
+    own = _own(rows, unit, practice)
+    kind = noise_kind(design, rows.family, fit.model.cluster)
+    noise = _noise(kind, fit, rows, own)
+    parts = _indirect(rows, unit, practice, own) if standard == "indirect" else _direct(rows, unit, practice, own)
+
+    overall = own.observed.sum() / own.size.sum()
+    factor = overall if contrast == "rate" else 1.0
+    if contrast == "difference":
+        a, a_null, gradient = parts.own / own.size, parts.own_null / own.size, parts.absolute / own.size[:, None]
+        estimate = (parts.observed - parts.expected) / own.size
+        null, relative = 0.0, gradient
+    else:
+        estimate = factor * parts.observed / parts.expected
+        a, a_null = factor * parts.own / parts.expected, factor * parts.own_null / parts.expected
+        relative = parts.relative
+        gradient, null = relative * estimate[:, None], factor
+
+    jacobian = _jacobian(rows, unit, k, practice, solution, own)
+    back = _carry_back(jacobian, gradient)
+    back_relative = back if contrast == "difference" else _carry_back(jacobian, relative)
+    everything = noise.scores.sum(0)
+    rest = everything - noise.scores if practice.others else np.repeat(everything[None], k, axis=0)
+    shared = np.einsum("kp,kpq,kq->k", back_relative, rest, back_relative)
+    noise_part, u, own_scale = _own_part(noise, a, back, others=practice.others)
+
+    def at(limit: Floats) -> Floats:
+        """Return the variance that comes from the others, where the estimate stands at ``limit``."""
+        return shared if contrast == "difference" else shared * limit**2
+
+    low, high = _own_limits(kind, rows, unit, practice, own, noise, parts, standard, level, limits)
+    if contrast == "difference":
+        low, high = (low - parts.expected) / own.size, (high - parts.expected) / own.size
+    else:
+        low, high = factor * low / parts.expected, factor * high / parts.expected
+    z = float(norm.isf(0.5 * (1.0 - level)))
+    lower = estimate - np.sqrt(((estimate - low) * own_scale) ** 2 + z**2 * at(low))
+    upper = estimate + np.sqrt(((high - estimate) * own_scale) ** 2 + z**2 * at(high))
+
+    null_variance = _null_variance(kind, fit, rows, practice, own, noise)
+    null_std_error = np.sqrt(a_null**2 * null_variance + at(np.full(k, null)))
+    if kind == "none":
+        null_std_error = _prediction_error(fit, rows, own, practice) * (1.0 if contrast == "difference" else factor * own.size / parts.expected)
+    withheld = noise.reason.copy()
+    withheld[~found] = "the other units alone do not identify its expected value"
+    _warn(design.units, withheld)
+    lost = withheld != ""
+    q = back.shape[1]
+    core = np.block([[everything, -np.eye(q)], [-np.eye(q), np.zeros((q, q))]])
+
+    def unless(values: Floats, gone: NDArray[np.bool_] = lost) -> Floats:
+        return np.where(gone, np.nan, values)
+
+    return Comparison(
+        unit=design.units,
+        size=own.size,
+        observed=unless(parts.observed, ~found),
+        expected=unless(parts.expected, ~found),
+        estimate=unless(estimate, ~found),
+        lower=unless(lower),
+        upper=unless(upper),
+        noise=unless(noise_part),
+        shared=np.hstack([back, u]),
+        core=core,
+        null=float(null),
+        null_std_error=unless(null_std_error, ~found if kind == "none" else lost),
+        df=noise.df,
+        overlap=_overlap(rows, unit, k, solution),
+        withheld=withheld,
+        standard=standard,
+        contrast=contrast,
+        reference="others" if practice.others else "all",
+        level=level,
+        better=better,
+        source=_source(fit, NOISE_TEXT[kind], noise),
+    )
+
+
+def _own(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> _Own:
+    k = len(practice.average)
+    observed, size = np.bincount(unit, rows.outcome, k), np.bincount(unit, rows.size, k)
+    eta = practice.own_eta(rows, unit)
+    expected = np.bincount(unit, rows.size * mean(rows.family, eta + practice.average[unit]), k)
+    level = own_levels(rows, unit, eta, observed, practice.average)
+    if rows.family == "gaussian":
+        return _Own(eta, observed, size, expected, level, level)
+    # Variances are taken at a shrunken rate, never at a raw 0 or 1: O/E drawn to 1 by its reliability.
+    weight = np.bincount(unit, rows.size * mean_and_weight(rows.family, eta + practice.average[unit])[1], k)
+    error = np.sqrt(weight) / expected
+    tau2 = max(dispersion(observed / expected - 1.0, error).tau2, 0.0)
+    target = expected * (1.0 + tau2 / (tau2 + error**2) * (observed / expected - 1.0))
+    return _Own(eta, observed, size, expected, level, own_levels(rows, unit, eta, target, practice.average))
+
+
+def _noise(kind: str, fit: Fit, rows: Rows, own: _Own) -> Noise:
+    unit = fit.design.unit
+    mu, weight = mean_and_weight(rows.family, own.eta + own.shrunken[unit])
+    weight = weight * rows.size
+    with np.errstate(invalid="ignore"):
+        residual = rows.outcome - rows.size * mean(rows.family, own.eta + own.level[unit])
+    columns = rows.columns
+    if len(rows.starts) > 1:
+        columns = columns - group_means(columns, weight, unit, len(own.size))[unit]
+    columns = np.column_stack([columns, np.ones(len(unit))])
+    return unit_noise(kind, fit.design, columns, weight, residual)  # type: ignore[arg-type]
+
+
+def _gradients(rows: Rows, unit: NDArray[np.intp], eta: Floats, level: Floats) -> tuple[Floats, Floats]:
+    """Return the gradient of each unit's own total in the slopes (k, p) and in the level (k,)."""
+    k = len(level)
+    weight = rows.size * mean_and_weight(rows.family, eta + level[unit])[1]
+    sums = np.zeros((k, rows.columns.shape[1]))
+    cuts = np.searchsorted(unit, np.arange(k + 1))
+    for i in range(k):
+        sums[i] = weight[cuts[i] : cuts[i + 1]] @ rows.columns[cuts[i] : cuts[i + 1]]
+    return sums, np.bincount(unit, weight, k)
+
+
+def _indirect(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -> _Contrast:
+    slopes, level = _gradients(rows, unit, own.eta, practice.average)
+    gradient = np.column_stack([slopes, level])
+    ones = np.ones(len(own.size))
+    return _Contrast(own.observed, own.expected, ones, ones, gradient, gradient / own.expected[:, None])
+
+
+def _direct(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -> _Contrast:
+    scale = own.size / own.size.sum()
+    observed = population(rows, practice, own.level).total * scale
+    average = population(rows, practice, practice.average)
+    expected = average.total * scale
+
+    def part(level: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return derivative in the own count, gradient in the slopes and total, all at the unit's size."""
+        there = population(rows, practice, level)
+        slopes, weight = _gradients(rows, unit, own.eta, level)
+        own_part = there.level_gradient / weight
+        return own_part * scale, (there.slope_gradient - own_part[:, None] * slopes) * scale[:, None], there.total * scale
+
+    own_part, slopes, total = part(own.shrunken)
+    own_null, _, _ = part(practice.average)
+    average_slopes, average_level = average.slope_gradient * scale[:, None], average.level_gradient * scale
+    absolute = np.column_stack([average_slopes - slopes, average_level])
+    relative = np.column_stack(
+        [average_slopes / expected[:, None] - slopes / total[:, None], average_level / expected]
+    )
+    return _Contrast(observed, expected, own_part, own_null, absolute, relative)
+
+
+def _jacobian(
+    rows: Rows, unit: NDArray[np.intp], k: int, practice: Practice, solution: LevelsFit, own: _Own
+) -> Floats:
+    """Return the (k, q, q) derivative of the estimating equations, each without its own unit under "others"."""
+    from benchmodels.kernels.leave_out import unit_pieces
+
+    pieces = unit_pieces(rows, unit, k, solution.slopes, solution.levels)
+    p = rows.columns.shape[1]
+    own = np.zeros((k, p + 1, p + 1))
+    if len(rows.starts) == 1:
+        own[:, :p, :p], own[:, :p, p], own[:, p, :p] = pieces.gram, pieces.border, pieces.border
+        own[:, p, p] = pieces.weight
+    else:
+        safe = np.where(pieces.weight > 0, pieces.weight, 1.0)
+        own[:, :p, :p] = pieces.gram - pieces.border[:, :, None] * pieces.border[:, None, :] / safe[:, None, None]
+        eta = rows.columns @ solution.slopes + rows.offset
+        slopes, level = _gradients(rows, unit, eta, np.full(k, float(np.mean(practice.average))))
+        own[:, p, :p], own[:, p, p] = slopes, level
+    return own.sum(0) - own if practice.others else np.repeat(own.sum(0)[None], k, axis=0)
+
+
+def _carry_back(jacobian: Floats, gradient: Floats) -> Floats:
+    """Return J⁻ᵀ g for each unit, (k, q); rows and columns scaled to one first."""
+    size = np.sqrt(np.abs(np.einsum("kqq->kq", jacobian)))
+    size = np.where(size > 0, size, 1.0)
+    scaled = np.swapaxes(jacobian / (size[:, :, None] * size[:, None, :]), 1, 2)
+    try:
+        return np.asarray(np.linalg.solve(scaled, (gradient / size)[..., None])[..., 0] / size)
+    except np.linalg.LinAlgError:
+        # A unit that is not identified without itself; it is withheld, the others are solved one by one.
+        solved = np.zeros_like(gradient)
+        for i in range(len(gradient)):
+            solved[i] = np.linalg.lstsq(scaled[i], gradient[i] / size[i], rcond=None)[0] / size[i]
+        return solved
+
+
+def _own_part(noise: Noise, a: Floats, back: Floats, *, others: bool) -> tuple[Floats, Floats, Floats]:
+    """Return ``noise`` and ``u`` of the covariance, and by how much own limits shrink for being in the reference."""
+    cross = np.einsum("kq,kq->k", noise.cross, back)
+    inner = np.einsum("kp,kpq,kq->k", back, noise.scores, back)
+    own = a**2 * noise.total
+    u = a[:, None] * noise.cross
+    if others:
+        return own + inner + 2.0 * a * cross, u + np.einsum("kpq,kq->kp", noise.scores, back), np.ones(len(a))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(own > 0, (own - 2.0 * a * cross) / own, 1.0)
+    return own, u, np.sqrt(np.clip(share, 0.0, None))
+
+
+def _own_limits(
+    kind: str,
+    rows: Rows,
+    unit: NDArray[np.intp],
+    practice: Practice,
+    own: _Own,
+    noise: Noise,
+    parts: _Contrast,
+    standard: Standard,
+    level: float,
+    limits: Limits,
+) -> tuple[Floats, Floats]:
+    """Return limits (k,) of the observed total from the unit's own noise alone."""
+    if kind == "counts":
+        edges = count_limits(
+            rows.family, own.observed, rows.size, own.eta, unit, own.shrunken, confidence=level, limits=limits
+        )
+    else:
+        with np.errstate(invalid="ignore"):
+            reach = student.isf(0.5 * (1.0 - level), np.where(noise.df > 0, noise.df, np.nan)) * np.sqrt(noise.total)
+        _, weight = _gradients(rows, unit, own.eta, own.shrunken)
+        edges = own.level - reach / weight, own.level + reach / weight
+    if standard == "direct":
+        scale = own.size / own.size.sum()
+        low, high = (population(rows, practice, edge).total * scale for edge in edges)
+        return low, high
+    low, high = (own_total(rows, unit, practice, edge) for edge in edges)
+    return low, high
+
+
+def _null_variance(kind: str, fit: Fit, rows: Rows, practice: Practice, own: _Own, noise: Noise) -> Floats:
+    """Return the variance of the total were the unit as expected, (k,)."""
+    if rows.family == "gaussian":
+        return noise.total
+    unit = fit.design.unit
+    _, at_average = _gradients(rows, unit, own.eta, practice.average)
+    if kind == "counts":
+        return at_average
+    # Between clusters: as much more or less than binomial as it is at the unit's own level.
+    _, at_own = _gradients(rows, unit, own.eta, own.shrunken)
+    return noise.total * at_average / at_own
+
+
+def _prediction_error(fit: Fit, rows: Rows, own: _Own, practice: Practice) -> Floats:
+    """Return the standard deviation (k,) of observed − expected per size, for one Gaussian row a unit.
+
+    Weighted least squares with variance ∝ 1 / size: with h the leverage and e the residual of the full fit, the
+    residual without the row itself is e / (1 − h) and its residual variance loses m e² / (1 − h).
+    """
+    step = fit._solution.step
+    q = rows.columns.shape[1] + 1
+    information = np.block([[step.gram, step.border.T], [step.border, step.level_weight[None]]])
+    z = np.column_stack([rows.columns, np.ones(len(rows.size))])
+    # Rows of no size carry nothing and are no unit's only row; what is left is one row a unit, in the units' order.
+    z, size = z[rows.size > 0], rows.size[rows.size > 0]
+    leverage = size * np.einsum("nq,qr,nr->n", z, np.linalg.inv(information), z)
+    residual = (own.observed - own.expected) / own.size
+    full = residual * (1.0 - leverage) if practice.others else residual
+    squares = float(np.sum(size * full**2))
+    if not practice.others:
+        return np.sqrt(squares / (len(size) - q) * np.maximum(1.0 - leverage, 0.0) / size)
+    left = (squares - size * full**2 / (1.0 - leverage)) / (len(size) - 1 - q)
+    return np.sqrt(np.maximum(left, 0.0) / (1.0 - leverage) / size)
+
+
+def _overlap(rows: Rows, unit: NDArray[np.intp], k: int, solution: LevelsFit, *, bins: int = 20) -> Floats:
+    """Return the share (k,) of each unit's case mix that the other units have too.
+
+    Case mix is the linear predictor of the slopes, in ``bins`` classes of equal size over the population; the share is
+    the sum over classes of the smaller of the unit's and the others' part.
+    """
+    if rows.columns.shape[1] == 0:
+        return np.full(k, np.nan)
+    eta = rows.columns @ solution.slopes
+    order = np.argsort(eta, kind="stable")
+    below = np.cumsum(rows.size[order]) - 0.5 * rows.size[order]
+    group = np.empty(len(eta), dtype=np.intp)
+    group[order] = np.minimum((below / rows.size.sum() * bins).astype(np.intp), bins - 1)
+    table = np.bincount(unit * bins + group, rows.size, k * bins).reshape(k, bins)
+    others = table.sum(0) - table
+    return np.minimum(table / table.sum(1, keepdims=True), others / others.sum(1, keepdims=True)).sum(1)
+
+
+def _warn(units: NDArray[np.object_], withheld: NDArray[np.object_]) -> None:
+    lost = withheld != ""
+    if not lost.any():
+        return
+    reasons = listed(sorted(set(withheld[lost].tolist())))
+    warnings.warn(
+        f"uncertainty withheld for {int(lost.sum())} of {len(units)} units ({reasons}): {listed(units[lost].tolist())}",
+        PartialResultWarning,
+        stacklevel=4,
+    )
+
+
+def _source(fit: Fit, noise_text: str, noise: Noise) -> Source:
+    from benchmodels import __version__
+
+    if np.isfinite(noise.correlation):
+        noise_text += f" (correlation of neighbouring periods {noise.correlation:.2f})"
+    return Source(
+        model=repr(fit.model),
+        version=__version__,
+        rows_read=fit.design.rows_read,
+        rows_dropped=fit.design.rows_dropped,
+        noise=noise_text,
+        data=fit.design.source,
+        simulated=fit.design.simulated,
+    )

@@ -1,0 +1,198 @@
+"""A unit's own sampling noise: variances of its total and of its scores, by where the noise is known from.
+
+Counts know their noise from the model; cases of a measured outcome from their spread within the unit; clusters
+(schools, persons) from the spread of cluster totals; a table of one row per unit and period from the periods.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from benchmodels.kernels.serial import serial_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.design import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["NOISE_TEXT", "Noise", "NoiseKind", "noise_kind", "unit_noise"]
+
+NoiseKind = Literal["counts", "cases", "clusters", "periods", "none"]
+
+NOISE_TEXT: dict[NoiseKind, str] = {
+    "counts": "the number of cases behind each count (binomial or Poisson)",
+    "cases": "the spread of cases within the unit",
+    "clusters": "the spread of cluster totals within the unit",
+    "periods": "the unit's own variation over periods, with serial correlation pooled over units",
+    "none": "nothing: one row a unit says nothing of its own noise",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Sampling variances at one point.
+
+    Parameters
+    ----------
+    total : (k,) array
+        Variance of the unit's observed total; NaN where it cannot be known.
+    cross : (k, q) array
+        Covariance of the total with the unit's q scores.
+    scores : (k, q, q) array
+        Covariance of the unit's scores.
+    df : (k,) array
+        Degrees of freedom of ``total``.
+    reason : (k,) array of str
+        Why it cannot be known; empty where it can.
+    correlation : float
+        Of neighbouring periods, where noise comes from periods; else NaN.
+    """
+
+    total: Floats
+    cross: Floats
+    scores: Floats
+    df: Floats
+    reason: NDArray[np.object_]
+    correlation: float = float("nan")
+
+
+def noise_kind(design: Design, family: str, cluster: str | None) -> NoiseKind:
+    """Return where the units' own noise is known from."""
+    if cluster is not None:
+        return "clusters"
+    if family != "gaussian":
+        return "counts"
+    rows = np.bincount(design.unit, design.cases, len(design.units))
+    if np.all(rows <= 1):
+        return "none"
+    if design.period is not None:
+        pairs = np.unique(np.column_stack([design.unit, design.period]), axis=0)
+        if len(pairs) == design.cases.sum():
+            return "periods"
+    return "cases"
+
+
+def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: Floats, residual: Floats) -> Noise:
+    """Return the sampling variances of totals and scores.
+
+    Parameters
+    ----------
+    kind : NoiseKind
+    design : Design
+        c cells, k units.
+    score_columns : (c, q) array
+        A cell's contribution to the scores per unit of residual.
+    weight : (c,) array
+        Variance of the cell's total under the model, up to the residual variance of a Gaussian outcome.
+    residual : (c,) array
+        Observed less expected of the cell at the unit's own level.
+    """
+    k, q = len(design.units), score_columns.shape[1]
+    reason = np.full(k, "", dtype=object)
+    cuts = np.searchsorted(design.unit, np.arange(k + 1))
+    if kind == "counts":
+        return _from_weights(score_columns, weight, cuts, np.full(k, np.inf), reason)
+    if kind == "cases":
+        rows = np.bincount(design.unit, design.cases, k)
+        mean = np.where(design.size > 0, (design.outcome - residual) / np.where(design.size > 0, design.size, 1.0), 0.0)
+        squares = design.squares - 2.0 * mean * design.outcome + mean**2 * design.size
+        df = np.maximum(rows - 1.0, 0.0)
+        spread = np.bincount(design.unit, np.maximum(squares, 0.0), k)
+        # Rounding leaves a residual sum of squares of about 1e-16 of the raw one where nothing varies.
+        varies = (df > 0) & (spread > 1e-13 * np.bincount(design.unit, design.squares, k))
+        reason[~varies] = "its cases do not vary"
+        reason[df == 0] = "it has a single case"
+        variance = np.where(varies, spread / np.where(df > 0, df, 1.0), np.nan)
+        return _from_weights(score_columns, weight * variance[design.unit], cuts, df, reason)
+    if kind == "clusters":
+        return _from_clusters(design, score_columns, residual, cuts)
+    if kind == "periods":
+        return _from_periods(design, score_columns, residual, cuts)
+    reason[:] = "it has a single row, which says nothing of its own noise"
+    empty = np.full(k, np.nan)
+    return Noise(empty, np.zeros((k, q)), np.zeros((k, q, q)), np.zeros(k), reason)
+
+
+def _from_weights(
+    columns: Floats, weight: Floats, cuts: NDArray[np.intp], df: Floats, reason: NDArray[np.object_]
+) -> Noise:
+    k, q = len(cuts) - 1, columns.shape[1]
+    total, cross, scores = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q))
+    for i in range(k):
+        part = slice(cuts[i], cuts[i + 1])
+        block, own = columns[part], weight[part]
+        total[i] = own.sum()
+        cross[i] = own @ block
+        scores[i] = (block * own[:, None]).T @ block
+    return _known(total, cross, scores, df, reason)
+
+
+def _known(
+    total: Floats,
+    cross: Floats,
+    scores: Floats,
+    df: Floats,
+    reason: NDArray[np.object_],
+    correlation: float = float("nan"),
+) -> Noise:
+    """Keep NaN in the totals of units that are withheld, and out of what the others share."""
+    lost = reason != ""
+    total[lost], cross[lost], scores[lost] = np.nan, 0.0, 0.0
+    return Noise(total, cross, scores, df, reason, correlation)
+
+
+def _from_clusters(design: Design, columns: Floats, residual: Floats, cuts: NDArray[np.intp]) -> Noise:
+    k, q = len(cuts) - 1, columns.shape[1]
+    total, cross, scores, df = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q)), np.zeros(k)
+    reason = np.full(k, "", dtype=object)
+    assert design.cluster is not None  # for the type checker: the kind says so
+    for i in range(k):
+        part = slice(cuts[i], cuts[i + 1])
+        _, codes = np.unique(design.cluster[part], return_inverse=True)
+        groups = int(codes.max()) + 1
+        df[i] = groups - 1
+        if groups == 1:
+            reason[i] = "it has a single cluster"
+            continue
+        own = np.bincount(codes, residual[part], groups)
+        parts = np.stack(
+            [np.bincount(codes, residual[part] * c, groups) for c in columns[part].T], axis=1
+        ) if q else np.zeros((groups, 0))
+        parts = parts - parts.mean(0)
+        own = own - own.mean()
+        inflate = groups / (groups - 1.0)
+        total[i] = inflate * float(own @ own)
+        cross[i] = inflate * (own @ parts)
+        scores[i] = inflate * (parts.T @ parts)
+        if total[i] <= 0:
+            reason[i] = "its clusters do not vary"
+    return _known(total, cross, scores, df, reason)
+
+
+def _from_periods(design: Design, columns: Floats, residual: Floats, cuts: NDArray[np.intp]) -> Noise:
+    k, q = len(cuts) - 1, columns.shape[1]
+    assert design.period is not None  # for the type checker: the kind says so
+    order = np.lexsort((design.period, design.unit))
+    steps = np.diff(np.unique(design.period))
+    even = design.period / (float(steps.min()) if len(steps) else 1.0)
+    rate = residual / np.where(design.size > 0, design.size, 1.0)
+    serial = serial_noise(rate[order], even[order], design.unit[order], k)
+    total, cross, scores = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q))
+    reason = np.full(k, "", dtype=object)
+    reason[~np.isfinite(serial.variance)] = "its outcome does not vary over periods"
+    reason[serial.df == 0] = "it has a single period"
+    for i in range(k):
+        rows = order[cuts[i] : cuts[i + 1]]
+        size = design.size[rows]
+        variance = np.nan_to_num(serial.variance[i])
+        covariance = variance * serial.matrices[i] * np.outer(size, size) if variance else np.zeros((len(rows),) * 2)
+        spread = covariance @ columns[rows]
+        total[i] = covariance.sum()
+        cross[i] = spread.sum(0)
+        scores[i] = columns[rows].T @ spread
+    return _known(total, cross, scores, serial.df, reason, serial.correlation)

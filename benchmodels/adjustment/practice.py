@@ -1,0 +1,106 @@
+"""Average practice as each unit meets it: the slopes and the one average level its expected value is made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmodels.kernels.basis import row_blocks
+from benchmodels.kernels.families import mean, mean_and_weight
+from benchmodels.kernels.leave_out import average_levels, leave_out
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.comparison import Reference
+    from benchmodels.kernels.newton import LevelsFit, Rows
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+__all__ = ["Population", "Practice", "average_practice", "own_total", "population"]
+
+
+@dataclass(frozen=True, eq=False)
+class Practice:
+    """Slopes and average level for each of k units.
+
+    Parameters
+    ----------
+    slopes : (k, p) array
+        On the basis. ``reference="all"``: k times the same.
+    average : (k,) array
+        The level α* at which expected and observed totals agree over the reference cases.
+    found : (k,) array of bool
+        False where the other units alone do not identify the slopes.
+    others : bool
+        The unit is left out of its own slopes and level.
+    """
+
+    slopes: Floats
+    average: Floats
+    found: NDArray[np.bool_]
+    others: bool
+
+    def own_eta(self, rows: Rows, unit: Codes) -> Floats:
+        """Return the linear predictor without level (n,): each row at its own unit's slopes."""
+        return np.einsum("np,np->n", rows.columns, self.slopes[unit]) + rows.offset
+
+    def filled(self, solution: LevelsFit) -> Practice:
+        """Return the practice with the full fit standing in where none was found; the caller withholds those units."""
+        if self.found.all():
+            return self
+        slopes = np.where(self.found[:, None], self.slopes, solution.slopes)
+        return replace(self, slopes=slopes, average=np.where(self.found, self.average, np.nanmean(self.average)))
+
+
+def average_practice(rows: Rows, unit: Codes, units: int, solution: LevelsFit, reference: Reference) -> Practice:
+    """Find slopes and average level for each unit (rows sorted by unit)."""
+    finite = solution.levels[np.isfinite(solution.levels)]
+    start = float(np.median(finite)) if len(finite) else 0.0
+    if reference == "all":
+        slopes = solution.slopes[None]
+        average = average_levels(rows, unit, slopes, np.array([start]), own=True)
+        return Practice(np.repeat(slopes, units, axis=0), np.repeat(average, units), np.ones(units, dtype=bool), False)
+    left = leave_out(rows, unit, units, solution)
+    slopes = np.where(left.found[:, None], left.slopes, 0.0)
+    if len(rows.starts) == 1 and left.found.all():
+        # The pooled maximum already has observed equal to expected over the others.
+        average = left.levels[0]
+    else:
+        average = average_levels(rows, unit, slopes, np.full(units, start), own=False)
+    return Practice(left.slopes, np.where(left.found, average, np.nan), left.found, True)
+
+
+def own_total(rows: Rows, unit: Codes, practice: Practice, level: Floats) -> Floats:
+    """Return each unit's total (k,) over its own rows at its slopes and the given level."""
+    mu = mean(rows.family, practice.own_eta(rows, unit) + level[unit])
+    return np.bincount(unit, rows.size * mu, len(level))
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The whole population under each unit's slopes and some level: total (k,) and its gradient (k, p), (k,)."""
+
+    total: Floats
+    slope_gradient: Floats
+    level_gradient: Floats
+
+
+def population(rows: Rows, practice: Practice, level: Floats) -> Population:
+    """Sum the whole population's rows under each unit's slopes and level; n k in time, one block × k in memory."""
+    k, p = practice.slopes.shape
+    total, level_gradient, slope_gradient = np.zeros(k), np.zeros(k), np.zeros((k, p))
+    for part in row_blocks(len(rows.outcome), k):
+        block, size = rows.columns[part], rows.size[part]
+        eta = block @ practice.slopes.T
+        eta += level
+        eta += rows.offset[part, None]
+        mu, weight = mean_and_weight(rows.family, eta)
+        weight *= size[:, None]
+        total += size @ mu
+        level_gradient += weight.sum(0)
+        slope_gradient += weight.T @ block
+    return Population(total, slope_gradient, level_gradient)

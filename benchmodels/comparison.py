@@ -1,0 +1,200 @@
+"""The narrow waist: one row per unit with observed, expected, estimate and its uncertainty.
+
+Every model ends in a `Comparison`; every use (ranks, flags, plots, reports) starts from one and never needs to
+know which model spoke.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Better", "Comparison", "Contrast", "Reference", "Source", "Standard"]
+
+Standard = Literal["indirect", "direct"]
+Contrast = Literal["difference", "ratio", "rate"]
+Reference = Literal["others", "all"]
+Better = Literal["low", "high"]
+
+_PER_UNIT = (
+    "size",
+    "observed",
+    "expected",
+    "estimate",
+    "lower",
+    "upper",
+    "noise",
+    "null_std_error",
+    "df",
+    "overlap",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a comparison comes from.
+
+    Parameters
+    ----------
+    model : str
+        The model as printed.
+    version : str
+        Version of benchmodels.
+    rows_read, rows_dropped : int
+        Rows of the table at the doorway, and those dropped on request.
+    noise : str
+        What a unit's own sampling noise rests on, as a sentence without a full stop.
+    data : str
+        What the table says of its own origin; empty when it says nothing.
+    simulated : bool
+        The figures are simulated; every page that shows them must say so.
+    rng : str
+        Entropy of the generator, where random numbers were used; else empty.
+    """
+
+    model: str
+    version: str
+    rows_read: int
+    rows_dropped: int
+    noise: str
+    data: str = ""
+    simulated: bool = False
+    rng: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison:
+    """Observed against expected for k units, with the covariance of the k estimates.
+
+    The covariance of the estimates is ``diag(noise) + shared @ core @ shared.T``: own sampling noise, and what the
+    units share through the estimated expected values. ``core`` is symmetric and may be indefinite (a unit left out
+    of its own expected value is *negatively* tied to the others). All arrays are read-only copies.
+
+    Parameters
+    ----------
+    unit : (k,) array
+        Labels.
+    size : (k,) array
+        Cases, trials or exposure of the unit, in the table's own unit of measure.
+    observed, expected : (k,) arrays
+        Totals in the outcome's unit of measure. Under ``standard="direct"`` both are for the country's
+        composition at this unit's size.
+    estimate : (k,) array
+        ``(observed - expected) / size`` (difference), ``observed / expected`` (ratio), or the ratio times the
+        overall rate (rate).
+    lower, upper : (k,) arrays
+        Interval for the estimate at ``level``: the unit's own noise and that of the expected value, nothing else.
+        NaN where withheld.
+    noise : (k,) array; shared : (k, q) array; core : (q, q) array
+        The covariance, in squared units of the estimate. ``noise`` is NaN where withheld.
+    null : float
+        The estimate of a unit that is exactly as expected: 0, 1 or the overall rate.
+    null_std_error : (k,) array
+        Standard error the estimate would have, were the unit as expected: the scale of its z-score. Where a unit's
+        own noise is not known, the standard deviation of a leave-one-out prediction.
+    df : (k,) array
+        Degrees of freedom of the own noise; infinite for counts.
+    overlap : (k,) array
+        Share of the unit's case mix that the other units have too, 0 to 1; NaN where the model has no covariates.
+    withheld : (k,) array of str
+        Why a unit's uncertainty is withheld; empty where it is not.
+    standard, contrast, reference, level, better
+        As asked of ``compare``; ``better`` says which direction is better, or None.
+    source : Source
+
+    Raises
+    ------
+    DataError
+        Arrays of different length, or duplicate unit labels.
+    """
+
+    unit: NDArray[np.object_]
+    size: Floats
+    observed: Floats
+    expected: Floats
+    estimate: Floats
+    lower: Floats
+    upper: Floats
+    noise: Floats
+    shared: Floats
+    core: Floats
+    null: float
+    null_std_error: Floats
+    df: Floats
+    overlap: Floats
+    withheld: NDArray[np.object_]
+    standard: Standard
+    contrast: Contrast
+    reference: Reference
+    level: float
+    better: Better | None
+    source: Source
+    std_error: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        k = len(self.unit)
+        for name in ("unit", "withheld"):
+            self._freeze(name, np.array(getattr(self, name), dtype=object))
+        for name in (*_PER_UNIT, "shared", "core"):
+            self._freeze(name, np.array(getattr(self, name), dtype=np.float64))
+        for name in ("withheld", *_PER_UNIT):
+            if getattr(self, name).shape != (k,):
+                raise DataError(f"{name} has shape {getattr(self, name).shape}; one value for each of {k} units")
+        q = self.shared.shape[1] if self.shared.ndim == 2 else -1
+        if self.shared.shape != (k, q) or self.core.shape != (q, q):
+            raise DataError(f"shared {self.shared.shape} and core {self.core.shape} do not fit {k} units")
+        if len(set(self.unit.tolist())) != k:
+            raise DataError("unit labels must be unique in a comparison")
+        spread = self.noise + np.einsum("kq,qr,kr->k", self.shared, self.core, self.shared)
+        # Rounding may leave a variance of exactly zero a hair below it; anything more would be an error upstream.
+        spread = np.where((spread < 0) & (spread > -1e-12 * np.abs(self.noise)), 0.0, spread)
+        self._freeze("std_error", np.sqrt(spread))
+
+    def _freeze(self, name: str, value: NDArray[np.generic]) -> None:
+        value.flags.writeable = False
+        object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def __repr__(self) -> str:
+        return (
+            f"Comparison({len(self)} units, {self.standard} {self.contrast}, reference={self.reference!r}, "
+            f"level={self.level}, {int((self.withheld != '').sum())} withheld)"
+        )
+
+    @property
+    def different(self) -> NDArray[np.object_]:
+        """Verdict on each unit by its own noise: 'above', 'below', 'not different' or 'withheld'."""
+        verdict = np.full(len(self), "not different", dtype=object)
+        verdict[self.lower > self.null] = "above"
+        verdict[self.upper < self.null] = "below"
+        verdict[~(np.isfinite(self.lower) | np.isfinite(self.upper))] = "withheld"
+        return verdict
+
+    def covariance(self) -> Floats:
+        """Return the (k, k) covariance of the estimates. Memory k²: for 98 units, not for 100,000."""
+        return np.diag(self.noise) + self.shared @ self.core @ self.shared.T
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the comparison as a table; always the same columns in the same order, one row per unit."""
+        names = ("unit", "size", "observed", "expected", "estimate", "std_error", "lower", "upper")
+        frame = pd.DataFrame({name: getattr(self, name) for name in names})
+        frame["unit"] = frame["unit"].infer_objects()
+        return frame
+
+    def take(self, units: NDArray[np.intp]) -> Comparison:
+        """Return the comparison of some of the units, by position; their estimates do not change."""
+        per_unit = {name: getattr(self, name)[units] for name in ("unit", "withheld", "shared", *_PER_UNIT)}
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in per_unit}
+        return Comparison(**per_unit, **rest)

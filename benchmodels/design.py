@@ -1,0 +1,442 @@
+"""The doorway: roles, a formula and any dataframe become arrays by name.
+
+Only here is a formula read and a foreign table taken in. What comes out is sorted by unit and collapsed to cells,
+exactly: rows alike in unit and covariates are one row with their totals.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import DataError, SpecificationError
+from benchmodels.kernels.cells import collapse
+from benchmodels.kernels.families import Family
+from benchmodels.table import Table, listed, numbers, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+__all__ = ["Design", "Missing", "Roles", "read_design"]
+
+Missing = Literal["raise", "drop"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What the columns of a table are for. Every name is a column; a role that is None is not played.
+
+    Parameters
+    ----------
+    unit : str
+        The municipality, school, hospital … that a row belongs to.
+    family : "binomial", "poisson" or "gaussian"
+        With the canonical link: logit, log, identity.
+    trials : str, optional
+        Binomial: the outcome counts successes out of these. Without it the outcome is 0 or 1.
+    exposure : str, optional
+        Poisson and Gaussian: time or volume as given (inhabitants, person-years); the expected total is
+        exposure × mean.
+    offset : str, optional
+        Added to the linear predictor as it stands, on the link scale.
+    frequency : str, optional
+        The row stands for so many identical cases.
+    period : str, optional
+        Year, half-year or month. A number, or text that sorts.
+    cluster : str, optional
+        School, person …: cases of one cluster are not independent; own noise is taken between clusters within units.
+    choice : tuple of str
+        Columns under the unit's own control; refused in the formula.
+    missing : "raise" or "drop"
+        What to do with rows that lack a value in a column that is used.
+    """
+
+    unit: str
+    family: Family = "binomial"
+    trials: str | None = None
+    exposure: str | None = None
+    offset: str | None = None
+    frequency: str | None = None
+    period: str | None = None
+    cluster: str | None = None
+    choice: tuple[str, ...] = ()
+    missing: Missing = "raise"
+
+    def __post_init__(self) -> None:
+        if self.family not in get_args(Family):
+            raise SpecificationError(f"family must be one of {listed(get_args(Family))}; found {self.family!r}")
+        if self.missing not in get_args(Missing):
+            raise SpecificationError(f"missing must be one of {listed(get_args(Missing))}; found {self.missing!r}")
+        if isinstance(self.choice, str):
+            raise SpecificationError(f"choice takes a tuple of column names, such as ({self.choice!r},)")
+        object.__setattr__(self, "choice", tuple(self.choice))
+        if self.trials and self.family != "binomial":
+            raise SpecificationError(f"trials belong to family='binomial', not {self.family!r}; use exposure")
+        if self.exposure and self.family == "binomial":
+            raise SpecificationError("exposure does not go with family='binomial'; use trials")
+        played = self.played()
+        for role, column in played.items():
+            if not isinstance(column, str) or not column:
+                raise SpecificationError(f"{role} takes the name of a column; found {column!r}")
+        twice = {c for c in played.values() if list(played.values()).count(c) > 1}
+        if twice:
+            raise SpecificationError(f"a column can play one role only; {listed(sorted(twice))} plays several")
+
+    def played(self) -> dict[str, str]:
+        """Return role and column for the roles that are played."""
+        single = ("unit", "trials", "exposure", "offset", "frequency", "period", "cluster")
+        return {role: getattr(self, role) for role in single if getattr(self, role) is not None}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Design:
+    """Arrays by name: c cells (or rows, where nothing collapses), p columns, k units; sorted by unit.
+
+    Parameters
+    ----------
+    outcome_name, names : str, tuple of str
+        The outcome's column and the p columns of the model matrix, without one for the level.
+    terms : tuple of (str, slice)
+        Formula terms and their columns.
+    columns : (c, p) array
+        In the covariates' own units of measure.
+    outcome, size : (c,) arrays
+        Totals of the outcome; trials, exposure or cases.
+    squares : (c,) array
+        Sum over the cell's cases of outcome² / size: what the variance of cases needs beyond the totals.
+    cases : (c,) array
+        How many cases the cell stands for.
+    offset : (c,) array
+        On the link scale.
+    unit : (c,) array of int; units : (k,) array
+        Unit of each cell, and their labels in sorted order.
+    period, cluster : (c,) arrays or None
+        Position of the period on its scale; number of the cluster.
+    rows_read, rows_dropped : int
+    """
+
+    outcome_name: str
+    names: tuple[str, ...]
+    terms: tuple[tuple[str, slice], ...]
+    columns: Floats
+    outcome: Floats
+    size: Floats
+    squares: Floats
+    cases: Floats
+    offset: Floats
+    unit: Codes
+    units: NDArray[np.object_]
+    period: Floats | None
+    cluster: Codes | None
+    rows_read: int
+    rows_dropped: int
+    source: str = ""
+    simulated: bool = False
+    _encoder: _Encoder = field(repr=False)
+
+    def encode(self, data: object) -> Floats:
+        """Return the (n, p) columns of new rows, encoded as the first table was.
+
+        Raises
+        ------
+        DataError
+            A column is missing, holds missing values, or a level that the first table did not have.
+        """
+        return self._encoder.encode(data)
+
+    @property
+    def starts(self) -> Codes:
+        """First cell of each unit, (k,)."""
+        return np.searchsorted(self.unit, np.arange(len(self.units)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoder:
+    """Remembers how covariates were encoded."""
+
+    spec: Any
+    variables: tuple[str, ...]
+    levels: dict[str, frozenset[object]]
+
+    def encode(self, data: object) -> Floats:
+        table = read_table(data, self.variables, why="the formula")
+        table.refuse_missing(self.variables)
+        for name, known in self.levels.items():
+            unseen = sorted({str(v) for v in set(table.frame[name].unique().tolist()) - known})
+            if unseen:
+                raise DataError(
+                    f"column {name!r} has levels that the fitted table did not have: {listed(unseen)}; "
+                    f"it had {listed(sorted(map(str, known)))}"
+                )
+        return _matrix(self.spec, table.frame)[0]
+
+
+def read_design(formula: str, roles: Roles, data: object) -> Design:
+    """Read a table once: check it, collapse it, and return arrays by name.
+
+    Parameters
+    ----------
+    formula : str
+        ``"outcome ~ covariates"`` in the grammar of formulaic; the level is always in the model.
+    roles : Roles
+    data : dataframe
+        pandas, polars, pyarrow … : anything narwhals reads. Not changed.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    SpecificationError
+        The formula or the roles cannot be meant.
+    DataError
+        The table does not hold what they ask for.
+
+    Notes
+    -----
+    Rows are collapsed before any matrix is made, so 700,000 pupils with categorical covariates never become
+    700,000 × p numbers. Where the formula calls a function that looks at the whole column (``center``, ``bs``, …)
+    the matrix is made first.
+    """
+    outcome_name, right, variables = _read_formula(formula)
+    _check_roles(roles, outcome_name, variables)
+    wanted = [outcome_name, *roles.played().values(), *variables]
+    table = read_table(data, wanted, why="the formula and the roles")
+    table, dropped = table.without_missing(wanted, roles.missing)
+    _check_covariates(table, variables)
+    units, unit = _units(table, roles.unit)
+    amounts = _amounts(table, roles, outcome_name)
+    _check_sizes(units, unit, amounts["size"], roles)
+    period = _periods(table, roles.period)
+    cluster = None if roles.cluster is None else pd.factorize(table.frame[roles.cluster])[0].astype(np.intp)
+
+    keys: list[NDArray[Any]] = [unit]
+    if roles.offset is not None:
+        keys.append(amounts["offset"])
+    keys += [key for key in (cluster, period if roles.family == "gaussian" else None) if key is not None]
+    stateful = re.search(r"\w\s*\(", re.sub(r"\bC\s*\(", "", right)) is not None
+    covariates = [] if stateful else [table.frame[v] for v in variables]
+    cell, first = _cells(keys, covariates, stateful=stateful)
+    cells = len(first)
+    spec = _spec(right, table.frame if stateful else table.frame.iloc[first])
+    matrix, names, terms = _matrix(spec, table.frame.iloc[first])
+    total = {name: np.bincount(cell, amounts[name], cells) for name in ("outcome", "size", "squares", "cases")}
+    return Design(
+        outcome_name=outcome_name,
+        names=names,
+        terms=terms,
+        columns=matrix,
+        **total,
+        offset=amounts["offset"][first],
+        unit=unit[first],
+        units=units,
+        period=None if period is None else period[first],
+        cluster=None if cluster is None else cluster[first],
+        rows_read=table.rows_read,
+        rows_dropped=dropped,
+        source=str(table.attrs.get("source", "")),
+        simulated=bool(table.attrs.get("simulated", False)),
+        _encoder=_Encoder(spec, variables, _levels(spec, table.frame, variables)),
+    )
+
+
+def _read_formula(formula: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return outcome column, right-hand side and the variables it uses."""
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
+    if not isinstance(formula, str) or formula.count("~") != 1:
+        raise SpecificationError(f"a formula reads 'outcome ~ covariates'; found {formula!r}")
+    left, right = (part.strip() for part in formula.split("~"))
+    outcome = left[1:-1] if left.startswith("`") and left.endswith("`") else left
+    if not outcome:
+        raise SpecificationError(f"the formula {formula!r} has no outcome on its left-hand side")
+    if outcome == left and re.search(r"[^\w.]", outcome):
+        raise SpecificationError(
+            f"the left-hand side must be one column; found {left!r} (make the column first; a name with spaces "
+            "or signs goes in backticks)"
+        )
+    try:
+        parsed = Formula(right or "1")
+        variables = tuple(sorted(str(v) for v in parsed.required_variables))
+    except (FormulaicError, SyntaxError) as error:
+        raise SpecificationError(f"cannot read the formula {formula!r}: {error}") from error
+    if not any(str(term) == "1" for term in parsed):
+        raise SpecificationError(
+            f"the formula {formula!r} takes the level out (0 or -1); the level is always in the model: remove it"
+        )
+    return outcome, right or "1", variables
+
+
+def _check_roles(roles: Roles, outcome: str, variables: Sequence[str]) -> None:
+    chosen = sorted(set(roles.choice) & set(variables))
+    if chosen:
+        raise SpecificationError(
+            f"{listed(chosen)} is under the unit's own control (role choice) and never enters an expected value; "
+            "take it out of the formula and study it in a second step"
+        )
+    if outcome in variables:
+        raise SpecificationError(f"the outcome {outcome!r} is also among the covariates")
+    for role, column in roles.played().items():
+        if column == outcome:
+            raise SpecificationError(f"{column!r} is both the outcome and the role {role}")
+        if column in variables and role not in ("period", "exposure"):
+            hint = "; FixedEffects absorbs unit effects without dummy columns" if role == "unit" else ""
+            raise SpecificationError(f"{column!r} plays the role {role} and cannot also be a covariate{hint}")
+
+
+def _check_covariates(table: Table, variables: Sequence[str]) -> None:
+    for name in variables:
+        column = table.frame[name]
+        if pd.api.types.is_numeric_dtype(column):
+            numbers(table, name, role="a covariate")
+        elif pd.api.types.is_datetime64_any_dtype(column):
+            raise DataError(f"covariate {name!r} holds dates; make a number (year) or a category of it first")
+        else:
+            table.check_category(name)
+
+
+def _units(table: Table, name: str) -> tuple[NDArray[np.object_], Codes]:
+    column = table.frame[name]
+    if pd.api.types.is_float_dtype(column):
+        values = column.to_numpy()
+        if not np.all(np.isfinite(values)) or np.any(values != np.round(values)):
+            raise DataError(f"the unit column {name!r} holds fractional or infinite numbers; units need ids or names")
+        column = column.astype("int64")
+    try:
+        unit, labels = pd.factorize(column, sort=True)
+    except TypeError as error:
+        raise DataError(f"the unit column {name!r} mixes numbers and text; make it one of them") from error
+    names = np.array(list(labels), dtype=object)
+    kinds = {type(v) for v in names.tolist()}
+    if len(kinds) > 1:
+        raise DataError(f"the unit column {name!r} mixes types ({listed(sorted(k.__name__ for k in kinds))})")
+    if kinds == {str}:
+        bare = pd.Series(names).str.strip()
+        twins = bare[bare.duplicated(keep=False)].unique().tolist()
+        if twins:
+            raise DataError(f"units in {name!r} differ by blanks only: {listed(twins)}; make their names alike")
+    if len(names) < 2:
+        raise DataError(f"a comparison needs at least two units; {name!r} has one: {listed(names.tolist())}")
+    return names, unit.astype(np.intp)
+
+
+def _amounts(table: Table, roles: Roles, outcome: str) -> dict[str, Floats]:
+    """Return outcome, size, squares, cases and offset of each row, (n,)."""
+    n = len(table.frame)
+    value = numbers(table, outcome, role="the outcome")
+    role = "trials" if roles.family == "binomial" else "exposure"
+    column = roles.trials or roles.exposure
+    size = np.ones(n) if column is None else numbers(table, column, role=role, least=0.0)
+    cases = np.ones(n)
+    if roles.frequency is not None:
+        cases = numbers(table, roles.frequency, role="frequency", least=0.0)
+    offset = np.zeros(n) if roles.offset is None else numbers(table, roles.offset, role="offset")
+    if roles.family != "gaussian" and np.any(value < 0):
+        raise table.row_error(outcome, value < 0, f"the outcome {outcome!r} is a count and cannot be negative")
+    if roles.family == "binomial":
+        if roles.trials is None and not np.all((value == 0) | (value == 1)):
+            raise table.row_error(
+                outcome,
+                (value != 0) & (value != 1),
+                f"the outcome {outcome!r} is not 0 or 1; for counts say trials=…, with the column of denominators "
+                "(a share alone does not say how sure it is)",
+            )
+        over = value > size
+        if np.any(over):
+            raise table.row_error(outcome, over, f"more successes in {outcome!r} than trials in {roles.trials!r}")
+    elif np.any((size == 0) & (value != 0)):
+        raise table.row_error(outcome, (size == 0) & (value != 0), f"{outcome!r} where {column!r} is zero")
+    squares = value * value / np.where(size > 0, size, 1.0)
+    return {
+        "outcome": value * cases,
+        "size": size * cases,
+        "squares": squares * cases,
+        "cases": cases * (size > 0),
+        "offset": offset,
+    }
+
+
+def _check_sizes(units: NDArray[np.object_], unit: Codes, size: Floats, roles: Roles) -> None:
+    empty = units[np.bincount(unit, size, len(units)) <= 0]
+    if len(empty):
+        what = roles.trials or roles.exposure or roles.frequency
+        raise DataError(f"{len(empty)} unit(s) have no cases (all {what!r} zero): {listed(empty.tolist())}; leave them out")
+
+
+def _periods(table: Table, name: str | None) -> Floats | None:
+    """Return the position of each row's period: the number itself, else its place in sorted order."""
+    if name is None:
+        return None
+    column = table.frame[name]
+    if pd.api.types.is_numeric_dtype(column):
+        return numbers(table, name, role="period")
+    return np.asarray(pd.factorize(column, sort=True)[0], dtype=np.float64)
+
+
+def _cells(keys: list[NDArray[Any]], covariates: list[pd.Series], *, stateful: bool) -> tuple[Codes, Codes]:
+    """Return the cell of each row and a row of each cell, sorted by unit (the first key)."""
+    n = len(keys[0])
+    codes, radix = [np.asarray(keys[0], dtype=np.intp)], [int(keys[0].max()) + 1]
+    for key in [*keys[1:], *covariates]:
+        code, values = pd.factorize(key)
+        codes.append(code)
+        radix.append(len(values))
+        # A column that hardly repeats (a continuous one) makes cells as many as rows: sorting is all that is left.
+        stateful = stateful or (n > 1000 and len(values) > n // 2)
+        if stateful:
+            break
+    if stateful:
+        order = np.argsort(codes[0], kind="stable")
+        cell = np.empty(n, dtype=np.intp)
+        cell[order] = np.arange(n)
+        return cell, order
+    return collapse(codes, radix)
+
+
+def _spec(right: str, frame: pd.DataFrame) -> Any:
+    from formulaic import model_matrix
+    from formulaic.errors import FormulaicError
+
+    try:
+        return model_matrix(right, frame, na_action="raise", output="numpy").model_spec
+    except (FormulaicError, ValueError, TypeError, NameError) as error:
+        raise SpecificationError(f"cannot build the covariates '{right}': {error}") from error
+
+
+def _matrix(spec: Any, frame: pd.DataFrame) -> tuple[Floats, tuple[str, ...], tuple[tuple[str, slice], ...]]:
+    """Return the (n, p) matrix without its column of ones, its names and its terms."""
+    matrix = np.asarray(spec.get_model_matrix(frame, na_action="raise", output="numpy"), dtype=np.float64)
+    names = tuple(str(name) for name in spec.column_names)
+    if names[:1] != ("Intercept",):
+        raise SpecificationError("the formula leaves no level in the model; remove 0 or -1 from it")
+    if not np.all(np.isfinite(matrix)):
+        wrong = [name for name, ok in zip(names, np.isfinite(matrix).all(axis=0), strict=True) if not ok]
+        raise DataError(f"the formula gives infinite or undefined values in {listed(wrong)} (log of zero?)")
+    terms = tuple(
+        (str(term), slice(where.start - 1, where.stop - 1)) for term, where in spec.term_slices.items() if str(term) != "1"
+    )
+    return np.ascontiguousarray(matrix[:, 1:]), names[1:], terms
+
+
+def _levels(spec: Any, frame: pd.DataFrame, variables: Sequence[str]) -> dict[str, frozenset[object]]:
+    """Return the levels met of every column that is coded as a category."""
+    categorical = {
+        str(v)
+        for factor, contrast in spec.factor_contrasts.items()
+        if contrast is not None
+        for v in spec.factor_variables.get(factor, ())
+    }
+    names = [v for v in variables if v in categorical or not pd.api.types.is_numeric_dtype(frame[v])]
+    return {name: frozenset(frame[name].unique().tolist()) for name in names}

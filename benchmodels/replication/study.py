@@ -1,0 +1,300 @@
+"""A study as a specification: one TOML file that says what is asked, of which table, and how to put it in words.
+
+The file is read with the standard library, checked as a whole and refused with every fault at once, so that a study
+is corrected in one round and not in ten.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+
+from benchmodels.errors import SpecificationError
+
+__all__ = ["Language", "Study", "Texts", "parse_study", "read_study", "shipped_studies"]
+
+Language = Literal["da", "en"]
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Scalar = str | int | float | bool
+
+_SHIPPED = Path(__file__).parent / "studies"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Heading(_Section):
+    """What the study is called on disk."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = Field(
+        description="File name of the study: small letters a-z, digits and hyphens."
+    )
+
+
+class Aggregate(_Section):
+    """Rows summed before the model sees them."""
+
+    by: list[Name] = Field(min_length=1, description="One row is kept for each combination of these columns.")
+    sum: list[Name] = Field(min_length=1, description="Columns that are summed; all others must be constant.")
+
+
+class Data(_Section):
+    """The table: a bundled data set or a file."""
+
+    dataset: Name | None = Field(None, description="Name of a bundled data set, such as 'denmark.school_absence'.")
+    path: Name | None = Field(None, description="CSV, XLSX or Parquet file, relative to the study file.")
+    sep: Literal[",", ";", "\t", "|"] | None = Field(None, description="Column separator of a CSV file; else found.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Decimal mark of a CSV file; else ',' where the separator is ';' and '.' otherwise."
+    )
+    encoding: Name = Field("utf-8-sig", description="Encoding of a CSV file; UTF-8 with or without mark by default.")
+    sheet: Name | None = Field(None, description="Sheet of an XLSX file; else the first.")
+    filter: dict[str, Scalar | list[Scalar]] = Field(
+        default_factory=dict, description="Rows kept: column = value, or a list of values."
+    )
+    aggregate: Aggregate | None = Field(None, description="Rows summed before the model sees them.")
+
+
+class Roles(_Section):
+    """Which column plays which part; all but unit are optional."""
+
+    unit: Name = Field(description="Column that names the unit.")
+    trials: Name | None = Field(None, description="Number of cases behind a count of events.")
+    exposure: Name | None = Field(None, description="Time or volume, as given.")
+    offset: Name | None = Field(None, description="Known term on the link scale.")
+    frequency: Name | None = Field(None, description="The row stands for so many equal cases.")
+    period: Name | None = Field(None, description="Year, half-year or month.")
+    cluster: Name | None = Field(None, description="School or person within the unit.")
+    choice: list[Name] = Field(default_factory=list, description="Columns under the unit's own control.")
+
+    def columns(self) -> list[str]:
+        """Return the columns that are named by a role, once each."""
+        single = [self.unit, self.trials, self.exposure, self.offset, self.frequency, self.period, self.cluster]
+        return list(dict.fromkeys([name for name in single if name] + self.choice))
+
+
+class Model(_Section):
+    """How the expected value is found."""
+
+    kind: Literal["pooled", "fixed-effects"] = Field(description="Coefficients over all rows, or within units.")
+    formula: Annotated[str, StringConstraints(pattern=r"~")] = Field(description="outcome ~ composition.")
+    family: Literal["gaussian", "binomial", "poisson", "fractional"] = Field(description="Family of the outcome.")
+    missing: Literal["raise", "drop"] = Field("raise", description="What to do with rows with missing values.")
+
+
+class Asked(_Section):
+    """What is compared, and in which unit of measure it is told."""
+
+    contrast: Literal["difference", "ratio"] = Field(description="The main figure: difference, or ratio.")
+    standard: Literal["indirect", "direct"] = Field("indirect", description="Standard of the main figure.")
+    reference: Literal["others", "all"] = Field("others", description="Whose practice is the average.")
+    level: float = Field(0.95, gt=0.5, lt=1.0, description="Level of the intervals.")
+    better: Literal["low", "high"] | None = Field(None, description="Which direction is better, where one is.")
+    rank: bool = Field(True, description="Give ranks with their uncertainty.")
+    scale: float = Field(1.0, gt=0, description="Rates are told times this: 100 for per cent.")
+    decimals: int = Field(1, ge=0, le=6, description="Decimals of rates and differences.")
+
+
+class Words(_Section):
+    """What a unit is called, where it is not a municipality."""
+
+    one: Name = Field(description="'municipality'")
+    the_one: Name = Field(description="'the municipality'")
+    many: Name = Field(description="'municipalities'")
+    the_many: Name = Field(description="'the municipalities'")
+    everyone: Name = Field(description="'the whole country'")
+
+
+class Texts(_Section):
+    """The study in one language."""
+
+    title: Name = Field(description="Heading.")
+    question: Name = Field(description="The question, as an officer would put it.")
+    outcome: Name = Field(description="What is counted, in a sentence or two.")
+    size: Name = Field(description="What the size counts: 'pupils'.")
+    rate: Name = Field(description="Unit of measure of a level: '%' or 'DKK per inhabitant'.")
+    measure: Name = Field(description="Unit of measure of a difference: 'percentage points'.")
+    terms: dict[str, Name] = Field(default_factory=dict, description="Label of each term of the formula or column.")
+    caveats: list[Name] = Field(min_length=1, description="What the figures do not show.")
+    sources: list[Name] = Field(default_factory=list, description="Where the table comes from.")
+    words: Words | None = Field(None, description="What a unit is called; a municipality by default.")
+
+
+class Study(_Section):
+    """A question, the table it is asked of, and its words in Danish, English or both.
+
+    Examples
+    --------
+    >>> study = read_study(shipped_studies()["special-education"])
+    >>> study.model.kind, study.roles.unit
+    ('fixed-effects', 'municipality')
+    """
+
+    study: Heading
+    data: Data
+    roles: Roles
+    model: Model
+    comparison: Asked
+    texts: dict[Language, Texts] = Field(min_length=1)
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def id(self) -> str:
+        """File name of the study."""
+        return self.study.id
+
+    @property
+    def data_file(self) -> Path | None:
+        """The study's own file of data, found from where the study file lies."""
+        return None if self.data.path is None else self._folder / self.data.path
+
+    def words(self, lang: Language) -> Texts:
+        """Return the texts in a language.
+
+        Raises
+        ------
+        SpecificationError
+            The study has no texts in this language.
+        """
+        if lang not in self.texts:
+            raise SpecificationError(
+                f"study {self.id!r} has no texts in {lang!r}; it has {_listed(self.texts)}. Add a [texts.{lang}] section"
+            )
+        return self.texts[lang]
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Return the studies that come with the package: id and file."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
+
+
+def read_study(path: str | Path) -> Study:
+    """Read and check a study file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file, UTF-8.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    SpecificationError
+        The file is missing, is not TOML, or does not say what a study must say; every fault is listed.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SpecificationError(f"study file {path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise SpecificationError(f"study file {path}: not UTF-8 at byte {error.start}") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecificationError(f"study file {path}: not valid TOML: {error}") from error
+    return parse_study(table, name=str(path), folder=path.parent)
+
+
+def parse_study(table: dict[str, Any], *, name: str = "study", folder: Path | None = None) -> Study:
+    """Check a study given as nested dictionaries.
+
+    Parameters
+    ----------
+    table : dict
+        The sections as read from TOML.
+    name : str
+        What the study is called in the error message.
+    folder : Path, optional
+        Folder that a relative ``data.path`` starts from; the current one by default.
+
+    Raises
+    ------
+    SpecificationError
+        All faults at once, one a line, each with the path of its key.
+    """
+    faults = _cross_faults(table)
+    study = None
+    try:
+        study = Study.model_validate(table)
+    except ValidationError as error:
+        faults += [_fault(dict(item)) for item in error.errors(include_url=False)]
+    if faults or study is None:
+        faults = sorted(set(faults))
+        head = f"{name}: {len(faults)} {'fault' if len(faults) == 1 else 'faults'}"
+        raise SpecificationError("\n  ".join([head, *faults]))
+    study._folder = folder or Path()
+    return study
+
+
+def _cross_faults(table: dict[str, Any]) -> list[str]:
+    """Faults between keys, found on the raw table so that they come together with those of single keys."""
+    faults = []
+    data = table.get("data")
+    if isinstance(data, dict) and ("dataset" in data) == ("path" in data):
+        found = "both" if "dataset" in data else "neither"
+        faults.append(f"data: exactly one of 'dataset' and 'path' must be given (found {found})")
+    model, roles = table.get("model"), table.get("roles")
+    if isinstance(model, dict) and isinstance(roles, dict):
+        family = model.get("family")
+        if family == "binomial" and "trials" not in roles and "frequency" not in roles:
+            # A 0/1 outcome, one row a case, needs neither; nothing to say.
+            return faults
+        if family in ("gaussian", "poisson") and "trials" in roles:
+            faults.append(f"roles.trials: belongs to family 'binomial' or 'fractional' (found family {family!r})")
+    return faults
+
+
+def _fault(item: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in item["loc"] if part != "[key]") or "study"
+    kind, found, context = item["type"], item.get("input"), item.get("ctx", {})
+    if kind == "missing":
+        return f"{where}: is missing"
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key{_nearest(item['loc'])}"
+    if kind == "literal_error":
+        return f"{where}: must be one of {context['expected'].replace(' or ', ', ')} (found {found!r})"
+    if kind == "string_pattern_mismatch":
+        wanted = "'outcome ~ terms'" if where == "model.formula" else "small letters a-z, digits and hyphens"
+        return f"{where}: must be written as {wanted} (found {found!r})"
+    message = str(item["msg"])
+    message = message.replace("Input should", "must").replace("List should", "must").replace("String should", "must")
+    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    return f"{where}: {message[:1].lower()}{message[1:]}{shown}"
+
+
+def _nearest(loc: tuple[str | int, ...]) -> str:
+    section = _section(loc[:-1])
+    if section is None:
+        return ""
+    allowed = list(section.model_fields)
+    near = difflib.get_close_matches(str(loc[-1]), allowed, n=1, cutoff=0.6)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{hint} (allowed: {', '.join(allowed)})"
+
+
+def _section(loc: tuple[str | int, ...]) -> type[_Section] | None:
+    """Find the model that a path of keys leads to."""
+    section: type[_Section] | None = Study
+    for part in loc:
+        if section is None:
+            # Inside `texts`, the language stands between the field and its model.
+            section = Texts
+            continue
+        annotation = section.model_fields[str(part)].annotation if str(part) in section.model_fields else None
+        options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        section = next((o for o in options if isinstance(o, type) and issubclass(o, _Section)), None)
+    return section
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,111 @@
+"""What a page needs to know of one study: results that were computed elsewhere, and the words for them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from benchmodels.comparison import Comparison
+    from benchmodels.flags import ReferenceDistribution
+
+__all__ = ["Chapter", "Labels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The words of a study in the language of the page; see the schema of a study for what each says."""
+
+    title: str
+    question: str
+    outcome: str
+    size: str
+    rate: str
+    measure: str
+    caveats: Sequence[str]
+    terms: Mapping[str, str] = field(default_factory=dict)
+    sources: Sequence[str] = ()
+    one: str
+    the_one: str
+    many: str
+    the_many: str
+    everyone: str
+
+    def term(self, term: str) -> str:
+        """Return the label of a term of the formula, or of the column it is made of, or the term itself."""
+        column = re.sub(r"^\w+\(\s*([^,()]+).*\)$", r"\1", term).strip()
+        return self.terms.get(term) or self.terms.get(column) or column
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Chapter:
+    """The results of one study.
+
+    Parameters
+    ----------
+    id : str
+        File name of the study, also its anchor on the page.
+    labels : Labels
+    difference, ratio : Comparison
+        The same fit with both contrasts.
+    contrast : str
+        Which of the two is the main figure: that of the verdicts and the figures.
+    flags : DataFrame
+        unit, estimate, different, unusual, z of the main figure.
+    ranking : DataFrame, optional
+        unit, estimate, rank, lower, upper, simultaneous_lower, simultaneous_upper.
+    parts : DataFrame, optional
+        unit, term, contribution: what moves the unit's expected rate away from that of all.
+    calibration : DataFrame, optional
+        bin, size, expected, observed, lower, upper.
+    coefficients : DataFrame, optional
+    reference : ReferenceDistribution, optional
+        Of the main figure: φ, τ and the limits of the funnel.
+    explained : float
+        Share of the variation between units that composition explains; NaN where not known.
+    scale, decimals : float, int
+        Rates and differences are told times scale, with so many decimals.
+    counts : bool
+        The outcome counts cases, so that observed less expected is a number of them.
+    formula, kind : str
+        The model as written, and 'pooled' or 'fixed-effects'.
+    notes : sequence of str
+        Warnings from the calculation.
+    files : mapping of str to str
+        Key of the word for a file, and its place relative to the page.
+    """
+
+    id: str
+    labels: Labels
+    difference: Comparison
+    ratio: Comparison
+    contrast: Literal["difference", "ratio"]
+    flags: pd.DataFrame
+    ranking: pd.DataFrame | None
+    parts: pd.DataFrame | None
+    calibration: pd.DataFrame | None
+    coefficients: pd.DataFrame | None
+    reference: ReferenceDistribution | None
+    explained: float
+    scale: float
+    decimals: int
+    counts: bool
+    formula: str
+    kind: str
+    notes: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Comparison:
+        """The comparison that the verdicts and figures are of."""
+        return self.ratio if self.contrast == "ratio" else self.difference
+
+    @property
+    def national(self) -> float:
+        """Observed rate of all units together, on the scale told."""
+        return float(self.main.observed.sum() / self.main.size.sum()) * self.scale

@@ -1,0 +1,210 @@
+"""Geometry of the two figures that are drawn on the page itself, so that a unit can be found and highlighted in them.
+
+No statistic is computed here: only positions on paper.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Place = Callable[[float], float]
+    Limits = Callable[[Floats], tuple[Floats, Floats]]
+
+__all__ = ["Drawing", "Mark", "Tick", "caterpillar", "funnel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One unit on paper: a point, and the ends of its interval where the figure shows it."""
+
+    unit: int
+    x: float
+    y: float
+    top: float = 0.0
+    bottom: float = 0.0
+    different: bool
+    unusual: bool
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A place on an axis and what is written there."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure in user units of an SVG."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    zero: float
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    marks: Sequence[Mark]
+    own: Sequence[str] = ()
+    spread: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Values:
+    """What both figures are drawn from; all (k,) arrays, in the unit of measure told."""
+
+    size: Floats
+    gap: Floats
+    lower: Floats
+    upper: Floats
+    different: Sequence[bool]
+    unusual: Sequence[bool]
+    titles: Sequence[str]
+
+
+def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
+    """Place units by size (logarithmic) and gap, with limits by chance alone and with the ordinary spread added.
+
+    Parameters
+    ----------
+    values : Values
+    limits : callable
+        Half-widths at given sizes, by chance alone and with the ordinary spread; NaN where not known.
+    narrow : bool
+        For a phone.
+    """
+    width, height, left, right, top, bottom = _frame(narrow)
+    shown = np.isfinite(values.gap) & (values.size > 0)
+    low, high = np.log10(values.size[shown].min()), np.log10(values.size[shown].max())
+    room = max(0.04 * (high - low), 0.02)
+    low, high = low - room, high + room
+    y_low, y_high = _range(values.gap[shown])
+
+    def x_of(size: float) -> float:
+        return left + (math.log10(size) - low) / (high - low) * (right - left)
+
+    def y_of(gap: float) -> float:
+        return bottom - (gap - y_low) / (y_high - y_low) * (bottom - top)
+
+    grid = np.logspace(low, high, 60)
+    own, both = limits(grid)
+    marks = [
+        Mark(
+            unit=i,
+            x=x_of(float(values.size[i])),
+            y=y_of(float(values.gap[i])),
+            different=values.different[i],
+            unusual=values.unusual[i],
+            title=values.titles[i],
+        )
+        for i in np.flatnonzero(shown)
+    ]
+    return Drawing(
+        width=width,
+        height=height,
+        left=left,
+        right=right,
+        top=top,
+        bottom=bottom,
+        zero=y_of(0.0),
+        x_ticks=[Tick(at=x_of(v), value=v) for v in _log_ticks(low, high, few=narrow)],
+        y_ticks=[Tick(at=y_of(v), value=v) for v in _ticks(y_low, y_high)],
+        marks=marks,
+        own=[_path(grid, sign * own, x_of, y_of, (y_low, y_high)) for sign in (1, -1)],
+        spread=[_path(grid, sign * both, x_of, y_of, (y_low, y_high)) for sign in (1, -1)],
+    )
+
+
+def caterpillar(values: Values, *, narrow: bool) -> Drawing:
+    """Place units side by side in the order of their gap, each with its interval.
+
+    The axis covers all gaps and the inner 96 % of interval ends; longer intervals are cut at the frame.
+    """
+    width, height, left, right, top, bottom = _frame(narrow)
+    order = [int(i) for i in np.lexsort((np.arange(len(values.gap)), values.gap)) if np.isfinite(values.gap[i])]
+    ends = np.concatenate([values.lower, values.upper])
+    ends = ends[np.isfinite(ends)]
+    inner = np.quantile(ends, [0.02, 0.98]) if len(ends) else np.array([])
+    y_low, y_high = _range(np.concatenate([values.gap[order], inner]))
+    step = (right - left) / max(len(order), 1)
+
+    def y_of(gap: float) -> float:
+        return bottom - (min(max(gap, y_low), y_high) - y_low) / (y_high - y_low) * (bottom - top)
+
+    marks = []
+    for place, i in enumerate(order):
+        gap = float(values.gap[i])
+        lower, upper = (float(v[i]) if np.isfinite(v[i]) else gap for v in (values.lower, values.upper))
+        marks.append(
+            Mark(
+                unit=i,
+                x=left + (place + 0.5) * step,
+                y=y_of(gap),
+                top=y_of(upper),
+                bottom=y_of(lower),
+                different=values.different[i],
+                unusual=values.unusual[i],
+                title=values.titles[i],
+            )
+        )
+    return Drawing(
+        width=width,
+        height=height,
+        left=left,
+        right=right,
+        top=top,
+        bottom=bottom,
+        zero=y_of(0.0),
+        x_ticks=[],
+        y_ticks=[Tick(at=y_of(v), value=v) for v in _ticks(y_low, y_high)],
+        marks=marks,
+    )
+
+
+def _frame(narrow: bool) -> tuple[int, int, float, float, float, float]:
+    return (360, 340, 46.0, 352.0, 26.0, 292.0) if narrow else (760, 400, 58.0, 748.0, 28.0, 348.0)
+
+
+def _range(values: Floats) -> tuple[float, float]:
+    low, high = min(float(values.min(initial=0.0)), 0.0), max(float(values.max(initial=0.0)), 0.0)
+    room = 0.08 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About six round values within the range."""
+    raw = (high - low) / 6
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _log_ticks(low: float, high: float, *, few: bool) -> list[float]:
+    """Round values within a logarithmic range: 1, 2 and 5 of each decade, or fewer where there is no room."""
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [m * 10.0**e for e in range(math.floor(low), math.ceil(high) + 1) for m in steps]
+        ticks = [t for t in ticks if low <= math.log10(t) <= high]
+        if len(ticks) <= (5 if few else 9):
+            return ticks
+    return ticks
+
+
+def _path(x: Floats, y: Floats, x_of: Place, y_of: Place, bounds: tuple[float, float]) -> str:
+    """Write the part of a line that lies within the frame as an SVG path; empty where there is none."""
+    inside = np.isfinite(y) & (y >= bounds[0]) & (y <= bounds[1])
+    points = [f"{x_of(float(a)):.1f} {y_of(float(b)):.1f}" for a, b in zip(x[inside], y[inside], strict=True)]
+    return "M" + "L".join(points) if len(points) > 1 else ""

@@ -1,0 +1,185 @@
+"""The page itself: one file that needs no server, no network and no other file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from scipy.special import ndtri
+
+from benchmodels.errors import SpecificationError
+from benchmodels.report.figures import Values, caterpillar, funnel
+from benchmodels.report.view import Row, national_tiles, rows_of, short_verdict, wording_of
+from benchmodels.report.wording import Lang, first_upper, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmodels.report.chapter import Chapter
+    from benchmodels.report.wording import Wording
+
+__all__ = ["render_page"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_page(
+    chapters: Sequence[Chapter],
+    *,
+    lang: Lang,
+    version: str,
+    date: str,
+    notice: str = "",
+    command: str = "",
+    files: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Write the page of one or more studies.
+
+    Parameters
+    ----------
+    chapters : sequence of Chapter
+        In the order of the page.
+    lang : {"da", "en"}
+        Language of every word on the page.
+    version, date : str
+        Of benchmodels and of the calculation, for the reference.
+    notice : str
+        What stands on top when any chapter's figures are simulated; a plain sentence by default.
+    command : str
+        The command that repeats the calculation.
+    files : sequence of (str, str)
+        Label and relative place of files that belong to all chapters.
+
+    Returns
+    -------
+    str
+        HTML with style, script, figures and data inside. All text from data and studies is escaped.
+    """
+    if not chapters:
+        raise SpecificationError("a page needs at least one chapter")
+    base = wording(lang)
+    views = [_chapter_view(chapter, base, version=version, date=date) for chapter in chapters]
+    labels = sorted({row.label for view in views for row in view["rows"]}, key=base.order)
+    number = {label: i for i, label in enumerate(labels)}
+    for view in views:
+        view["index"] = [number[row.label] for row in view["rows"]]
+    data = {
+        "units": labels,
+        "studies": [
+            {"id": view["id"], "rows": {number[r.label]: r.words(view["w"]) for r in view["rows"]}} for view in views
+        ],
+        "words": {"chosen": base.table["chosen"], "missing": base.table["chosen_missing"]},
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cap"] = first_upper
+    return environment.get_template("page.html.j2").render(
+        lang=lang,
+        w=views[0]["w"],
+        chapters=views,
+        units=labels,
+        data=data,
+        notice=(notice or views[0]["w"]("simulated")) if any(c.main.source.simulated for c in chapters) else "",
+        command=command,
+        files=files,
+        css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        js=Markup((_TEMPLATES / "page.js").read_text(encoding="utf-8")),
+    )
+
+
+def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -> dict[str, Any]:
+    w = wording_of(chapter, base)
+    rows = rows_of(chapter, w)
+    source = chapter.main.source
+    sources = list(chapter.labels.sources) + ([source.data] if source.data else [])
+    return {
+        "id": chapter.id,
+        "w": w,
+        "labels": chapter.labels,
+        "chapter": chapter,
+        "rows": rows,
+        "order": sorted(range(len(rows)), key=lambda i: base.order(rows[i].label)),
+        "tiles": national_tiles(chapter, rows, w),
+        "drawings": _drawings(chapter, rows, w),
+        "y_label": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
+        "v": lambda value: "" if value is None else repr(value),
+        "withheld": [row for row in rows if row.different == "withheld"],
+        "short": lambda kind, verdict: short_verdict(w, kind, verdict),
+        "terms": list(dict.fromkeys(first_upper(chapter.labels.term(t)) for t in _terms(chapter.formula))),
+        "coefficients": _coefficient_rows(chapter, w),
+        "calibration": _calibration_rows(chapter, w),
+        "sources": sources,
+        "cite": w("cite", title=chapter.labels.title, version=version, date=date, source="; ".join(sources) or "–"),
+        "files": [(w(key), place) for key, place in chapter.files.items()],
+        "source": source,
+        "rows_value": w("method_rows_value", read=w.number(source.rows_read), dropped=w.number(source.rows_dropped)),
+    }
+
+
+def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
+    main = chapter.main
+    factor = 100.0 if chapter.contrast == "ratio" else chapter.scale
+    values = Values(
+        size=main.size,
+        gap=(main.estimate - main.null) * factor,
+        lower=(main.lower - main.null) * factor,
+        upper=(main.upper - main.null) * factor,
+        different=[row.different in ("above", "below") for row in rows],
+        unusual=[row.unusual in ("above", "below") for row in rows],
+        titles=[f"{row.label}: {row.ratio if chapter.contrast == 'ratio' else row.gap}" for row in rows],
+    )
+
+    def limits(size: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        unknown = np.full(len(size), np.nan)
+        if chapter.reference is None:
+            return unknown, unknown
+        std_error = chapter.reference.std_error_at(size)
+        own = -ndtri((1 - main.level) / 2) * std_error
+        return own * factor, (chapter.reference.limits_at(std_error)[1] - main.null) * factor
+
+    span = np.ptp(values.gap[np.isfinite(values.gap)]) if len(rows) else 0.0
+    return {
+        "funnel": [funnel(values, limits=limits, narrow=narrow) for narrow in (False, True)],
+        "caterpillar": [caterpillar(values, narrow=narrow) for narrow in (False, True)],
+        "axis": lambda value: w.number(value, 0 if span > 8 else 1 if span > 0.8 else 2),
+    }
+
+
+def _terms(formula: str) -> list[str]:
+    """Return the terms on the right-hand side, as written; only for their labels, so a plain split will do."""
+    return [term.strip() for term in formula.partition("~")[2].split("+") if term.strip() not in ("", "1", "0", "-1")]
+
+
+def _coefficient_rows(chapter: Chapter, w: Wording) -> list[list[str]]:
+    if chapter.coefficients is None:
+        return []
+    return [
+        [_cell(value, w) for value in record]
+        for record in [list(chapter.coefficients.columns), *chapter.coefficients.to_numpy(dtype=object).tolist()]
+    ]
+
+
+def _cell(value: object, w: Wording) -> str:
+    return w.number(float(value), 3) if isinstance(value, float | np.floating) else str(value)
+
+
+def _calibration_rows(chapter: Chapter, w: Wording) -> list[tuple[str, ...]]:
+    if chapter.calibration is None:
+        return []
+    unit, scale, decimals = chapter.labels.rate, chapter.scale, chapter.decimals
+    rows = []
+    for place, record in enumerate(chapter.calibration.to_dict("records"), start=1):
+        between = w.between(record["lower"] * scale, record["upper"] * scale, unit=unit, decimals=decimals)
+        told = [w.amount(record[name] * scale, unit, decimals) for name in ("expected", "observed")]
+        rows.append((str(place), w.number(record["size"]), *told, between))
+    return rows

@@ -1,0 +1,255 @@
+"""From results to sentences: what the page says of each unit and of all together, as plain text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmodels.report.wording import first_upper
+
+if TYPE_CHECKING:
+    from benchmodels.report.chapter import Chapter
+    from benchmodels.report.wording import Wording
+
+__all__ = ["Row", "national_tiles", "rows_of", "wording_of"]
+
+_MARKS = {"above": "▲", "below": "▼", "not": "●", "withheld": "○"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One unit in one study, as text; numbers only where the page sorts or draws by them."""
+
+    label: str
+    size: str
+    actual: str
+    expected: str
+    gap: str
+    gap_between: str
+    ratio: str
+    ratio_between: str
+    different: str
+    unusual: str
+    rank: str
+    rank_set: str
+    withheld: str
+    summary: str
+    sentences: tuple[str, ...]
+    rank_sentence: str
+    parts: tuple[tuple[str, str, float], ...]
+    sort: tuple[float | None, ...]
+
+    def words(self, w: Wording) -> dict[str, Any]:
+        """Return what the script puts into the profile, as text only."""
+        slots = {
+            "actual": self.actual,
+            "expected": self.expected,
+            "gap": self.gap,
+            "gap_between": self.gap_between,
+            "ratio": self.ratio,
+            "ratio_between": self.ratio_between,
+            "sentence": " ".join(self.sentences),
+            "rank": self.rank_sentence,
+            "parts_end": self.expected,
+            "parts_lead": w("parts_lead", unit=self.label, national=w.common["national"], expected=self.expected),
+            "parts_end_label": w("parts_end", unit=self.label),
+        }
+        for kind, verdict in (("different", self.different), ("unusual", self.unusual)):
+            slots[kind] = f"{_MARKS[verdict]} {w(f'{kind}_{verdict}')}"
+            slots[f"{kind}_short"] = short_verdict(w, kind, verdict)
+            slots[f"{kind}_why"] = w(f"{kind}_{verdict}_why", unit=self.label, why=self.withheld)
+        return {
+            "slots": slots,
+            "states": {"different": self.different, "unusual": self.unusual},
+            "parts": [list(part) for part in self.parts],
+            "summary": self.summary,
+        }
+
+
+def short_verdict(w: Wording, kind: str, verdict: str) -> str:
+    """Return a verdict in a word or two, with a mark that does not need colour."""
+    return f"{_MARKS[verdict]} {w(f'{kind}_{verdict}_short')}"
+
+
+def wording_of(chapter: Chapter, w: Wording) -> Wording:
+    """Return the words with what a chapter calls its units, its size and its measures."""
+    labels = chapter.labels
+    names = {name: getattr(labels, name) for name in ("one", "the_one", "many", "the_many", "everyone", "size", "measure")}
+    about = w.about(**names, level=w.percent(w.number(chapter.main.level * 100, 0)))
+    return about.about(national=about.amount(chapter.national, labels.rate, chapter.decimals))
+
+
+def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
+    """Return every unit of a chapter in words, in the order of the comparison."""
+    unusual = _verdicts(chapter)
+    different = ["not" if verdict == "not different" else str(verdict) for verdict in chapter.main.different]
+    ranks = _ranks(chapter)
+    parts = _parts(chapter)
+    return [
+        _row(chapter, w, i, different=different[i], unusual=unusual[i], rank=ranks.get(label), parts=parts.get(label, {}))
+        for i, label in enumerate(chapter.main.unit.tolist())
+    ]
+
+
+def _row(
+    chapter: Chapter,
+    w: Wording,
+    i: int,
+    *,
+    different: str,
+    unusual: str,
+    rank: dict[str, float] | None,
+    parts: dict[str, float],
+) -> Row:
+    gap, ratio, labels, scale, decimals = (
+        chapter.difference,
+        chapter.ratio,
+        chapter.labels,
+        chapter.scale,
+        chapter.decimals,
+    )
+    label = str(gap.unit[i])
+    size, observed, expected = float(gap.size[i]), float(gap.observed[i]), float(gap.expected[i])
+    own, should = _divided(observed, size) * scale, _divided(expected, size) * scale
+    told = {
+        "unit": label,
+        "actual": w.amount(own, labels.rate, decimals),
+        "expected": w.amount(should, labels.rate, decimals),
+        "gap": w.amount(gap.estimate[i] * scale, labels.measure, decimals, sign=True),
+    }
+    bounds = w.between(gap.lower[i] * scale, gap.upper[i] * scale, unit=labels.measure, decimals=decimals)
+    withheld = str(gap.withheld[i] or chapter.main.withheld[i])
+    if different == "withheld":
+        main_sentence = w("sentence_gap_withheld", **told, why=withheld)
+    else:
+        main_sentence = w("sentence_gap", **told, between=bounds)
+    sentences = [main_sentence]
+    if chapter.counts and round(abs(observed - expected)) > 0:
+        key = "sentence_more" if observed > expected else "sentence_fewer"
+        sentences.append(w(key, number=w.number(round(abs(observed - expected)))))
+    sentences.append(w("sentence_size", number=w.number(size)))
+    rank_sentence, rank_set = _rank_words(w, label, rank, count=len(gap))
+    rank_value = rank["rank"] if rank else math.nan
+    return Row(
+        label=label,
+        size=w.number(size),
+        actual=told["actual"],
+        expected=told["expected"],
+        gap=told["gap"],
+        gap_between=bounds,
+        ratio=w.relative(float(ratio.estimate[i])),
+        ratio_between=w.between_relative(float(ratio.lower[i]), float(ratio.upper[i])),
+        different=different,
+        unusual=unusual,
+        rank=w.number(rank_value),
+        rank_set=rank_set,
+        withheld=withheld,
+        summary=f"{labels.title}: {main_sentence}",
+        sentences=tuple(sentences),
+        rank_sentence=rank_sentence,
+        parts=_told_parts(chapter, w, parts, should),
+        sort=tuple(
+            float(v) if math.isfinite(v) else None
+            for v in (size, own, should, gap.estimate[i], gap.lower[i], ratio.estimate[i], ratio.lower[i], rank_value)
+        ),
+    )
+
+
+def _told_parts(
+    chapter: Chapter, w: Wording, parts: dict[str, float], should: float
+) -> tuple[tuple[str, str, float], ...]:
+    """Return label, text and value of each part, largest first; and what leaving the unit out itself moves."""
+    if not parts:
+        return ()
+    labelled: dict[str, float] = {}
+    for term, value in parts.items():
+        name = first_upper(chapter.labels.term(term))
+        labelled[name] = labelled.get(name, 0.0) + value * chapter.scale
+    rest = should - chapter.national - sum(labelled.values())
+    ordered = sorted(labelled.items(), key=lambda item: -abs(item[1]))
+    if abs(rest) >= 0.5 * 10.0**-chapter.decimals:
+        ordered.append((w("parts_rest"), rest))
+    return tuple(
+        (name, w.amount(value, chapter.labels.measure, chapter.decimals, sign=True), value) for name, value in ordered
+    )
+
+
+def _rank_words(w: Wording, label: str, rank: dict[str, float] | None, *, count: int) -> tuple[str, str]:
+    if rank is None or not math.isfinite(rank["rank"]):
+        return w("rank_none", unit=label), w("no_value")
+    alone = _places(w, rank["lower"], rank["upper"])
+    together = _places(w, rank["simultaneous_lower"], rank["simultaneous_upper"])
+    sentence = w(
+        "rank_sentence", unit=label, rank=w.number(rank["rank"]), count=count, between=alone, simultaneous=together
+    )
+    return sentence, f"{w.number(rank['lower'])}–{w.number(rank['upper'])}"
+
+
+def _places(w: Wording, lower: float, upper: float) -> str:
+    key = "rank_one" if lower == upper else "rank_between"
+    return w(key, lower=w.number(lower), upper=w.number(upper))
+
+
+def _ranks(chapter: Chapter) -> dict[Any, dict[str, float]]:
+    if chapter.ranking is None:
+        return {}
+    names = ["rank", "lower", "upper", "simultaneous_lower", "simultaneous_upper"]
+    return {
+        record["unit"]: {name: float(record[name]) for name in names} for record in chapter.ranking.to_dict("records")
+    }
+
+
+def _parts(chapter: Chapter) -> dict[Any, dict[str, float]]:
+    if chapter.parts is None:
+        return {}
+    found: dict[Any, dict[str, float]] = {}
+    for record in chapter.parts.to_dict("records"):
+        found.setdefault(record["unit"], {})[str(record["term"])] = float(record["contribution"])
+    return found
+
+
+def _verdicts(chapter: Chapter) -> list[str]:
+    """Return the second verdict of each unit: 'above', 'below', 'not' or 'withheld'."""
+    table = {record["unit"]: record for record in chapter.flags.to_dict("records")}
+    found = []
+    for label, estimate in zip(chapter.main.unit.tolist(), chapter.main.estimate, strict=True):
+        value = table.get(label, {}).get("unusual")
+        if isinstance(value, str):
+            found.append(value if value in ("above", "below", "withheld") else "not")
+        elif value is None or (isinstance(value, float) and math.isnan(value)):
+            found.append("withheld")
+        else:
+            found.append(("above" if estimate > chapter.main.null else "below") if value else "not")
+    return found
+
+
+def national_tiles(chapter: Chapter, rows: list[Row], w: Wording) -> list[tuple[str, str, str]]:
+    """Return value, label and note of each figure about all units together."""
+    withheld = sum(row.different == "withheld" for row in rows)
+    tiles = [
+        (w.common["national"], w("national_level"), ""),
+        (w.number(len(rows)), w("national_units"), w("national_units_note", withheld=withheld) if withheld else ""),
+    ]
+    for kind in ("different", "unusual"):
+        above, below = (sum(getattr(row, kind) == side for row in rows) for side in ("above", "below"))
+        note = w(f"national_{kind}_note", above=above, below=below)
+        tiles.append((w.number(above + below), w(f"national_{kind}"), note))
+    if math.isfinite(chapter.explained):
+        share = w.percent(w.number(max(chapter.explained, 0.0) * 100))
+        tiles.append((share, w("national_explained"), w("national_explained_note")))
+    if chapter.reference is not None:
+        tau, phi = chapter.reference.tau, chapter.reference.phi
+        if chapter.contrast == "ratio":
+            spread = w.percent(w.number(tau * 100, 1))
+        else:
+            spread = w.amount(tau * chapter.scale, chapter.labels.measure, max(chapter.decimals, 1))
+        tiles.append((spread, w("national_spread"), w("national_spread_note")))
+        tiles.append((w.number(phi, 1), w("national_dispersion"), w("national_dispersion_note")))
+    return tiles
+
+
+def _divided(total: float, size: float) -> float:
+    return float(np.divide(total, size)) if size else math.nan

@@ -1,0 +1,161 @@
+"""A foreign table, taken in once and checked: the only place that reads dataframes of other libraries."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import DataError, DroppedRowsWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Table", "listed", "numbers", "read_table"]
+
+
+def listed(values: Iterable[object], *, most: int = 8) -> str:
+    """Return values as a list for a message, cut after ``most``."""
+    shown = [repr(v) if isinstance(v, str) else str(v) for v in values]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The columns that are used, as pandas, with a plain index."""
+
+    frame: pd.DataFrame
+    rows_read: int
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def refuse_missing(self, names: Sequence[str]) -> None:
+        """Raise where a used column has missing values, with a count for each."""
+        counts = {name: int(self.frame[name].isna().sum()) for name in dict.fromkeys(names)}
+        lacking = {name: count for name, count in counts.items() if count}
+        if lacking:
+            what = ", ".join(f"{name!r}: {count}" for name, count in lacking.items())
+            raise DataError(
+                f"missing values in {len(lacking)} column(s) of {len(self.frame)} rows ({what}); fill them, give them a "
+                "category of their own, or say missing='drop'"
+            )
+
+    def without_missing(self, names: Sequence[str], missing: Literal["raise", "drop"]) -> tuple[Table, int]:
+        """Return the table without rows that lack a used value, and how many those were."""
+        if missing == "raise":
+            self.refuse_missing(names)
+            return self, 0
+        lacking = self.frame[list(dict.fromkeys(names))].isna().any(axis=1).to_numpy()
+        dropped = int(lacking.sum())
+        if dropped == len(self.frame):
+            raise DataError(f"no rows are left: each of the {dropped} rows lacks a value in a column that is used")
+        if not dropped:
+            return self, 0
+        warnings.warn(
+            f"{dropped} of {len(self.frame)} rows dropped: they lack a value in {listed(dict.fromkeys(names))}",
+            DroppedRowsWarning,
+            stacklevel=5,
+        )
+        return replace(self, frame=self.frame.loc[~lacking].reset_index(drop=True)), dropped
+
+    def check_category(self, name: str) -> None:
+        """Raise where a covariate of text cannot be meant as a category."""
+        column = self.frame[name]
+        values = column.unique().tolist()
+        kinds = {type(v) for v in values}
+        if len(kinds) > 1:
+            raise DataError(f"covariate {name!r} mixes {listed(sorted(k.__name__ for k in kinds))}; make it one of them")
+        if kinds == {str} and len(values) > 20:
+            unread = pd.to_numeric(pd.Series(values).str.replace(",", ".", regex=False), errors="coerce").isna().mean()
+            if unread < 0.2:
+                raise DataError(
+                    f"covariate {name!r} holds numbers as text (such as {values[0]!r}); turn them into numbers "
+                    "(decimal comma?), and what stands for 'missing' into missing values"
+                )
+
+    def row_error(self, name: str, wrong: NDArray[np.bool_], message: str) -> DataError:
+        """Return an error that counts the offending rows and shows the first."""
+        first = int(np.flatnonzero(wrong)[0])
+        value = self.frame[name].iloc[first]
+        return DataError(f"{message}: {int(wrong.sum())} row(s), the first is row {first} with {name!r} = {value}")
+
+
+def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
+    """Take the wanted columns out of any dataframe.
+
+    Raises
+    ------
+    DataError
+        Not a dataframe, no rows, a column is missing or twice there.
+    """
+    import narwhals as nw
+
+    try:
+        source = nw.from_native(data, eager_only=True)
+    except TypeError as error:
+        raise DataError(
+            f"a dataframe is needed (pandas, polars, pyarrow …); found {type(data).__name__}"
+            + ("; call .collect() on a lazy frame first" if "Lazy" in type(data).__name__ else "")
+        ) from error
+    except Exception as error:
+        # narwhals has errors of its own for what it cannot hold (columns twice there); the table is at fault.
+        raise DataError(f"cannot read the dataframe: {error}") from error
+    if not hasattr(source, "columns"):
+        raise DataError(f"a dataframe is needed; found {type(data).__name__}")
+    there = list(source.columns)
+    twice = sorted({str(c) for c in there if there.count(c) > 1})
+    if twice:
+        raise DataError(f"the table has several columns named {listed(twice)}")
+    for name in wanted:
+        if name not in there:
+            near = get_close_matches(str(name), [str(c) for c in there], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise DataError(f"{why} need(s) the column {name!r}{hint} The table has {listed(there, most=30)}")
+    if not len(source):
+        raise DataError("the table has no rows")
+    names = list(dict.fromkeys(wanted))
+    frame = pd.DataFrame({name: _column(source[name]) for name in names})
+    return Table(frame, len(frame), dict(getattr(data, "attrs", None) or {}))
+
+
+def _column(series: Any) -> Any:
+    """Return one column for pandas; categories keep their order and lose what is not met."""
+    native = series.to_native()
+    if isinstance(native, pd.Series):
+        native = native.reset_index(drop=True)
+        if isinstance(native.dtype, pd.CategoricalDtype):
+            return native.cat.remove_unused_categories()
+        if pd.api.types.is_bool_dtype(native) and not native.isna().any():
+            return native.astype("int64")
+        return native
+    values = series.to_numpy() if series.dtype.is_numeric() else series.to_list()
+    column = pd.Series(values)
+    return column.astype("int64") if pd.api.types.is_bool_dtype(column) else column
+
+
+def numbers(table: Table, name: str, *, role: str, least: float | None = None) -> NDArray[np.float64]:
+    """Return a column as finite float64, (n,).
+
+    Raises
+    ------
+    DataError
+        Not a number, not finite, or below ``least``.
+    """
+    column = table.frame[name]
+    if not pd.api.types.is_numeric_dtype(column):
+        example = column.iloc[0]
+        raise DataError(
+            f"{name!r} is {role} and must be a number; it holds {column.dtype} such as {example!r}"
+            + (" (decimal comma?)" if isinstance(example, str) and "," in example else "")
+        )
+    values = column.to_numpy(dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        raise table.row_error(name, ~np.isfinite(values), f"{name!r} is {role} and must be finite")
+    if least is not None and np.any(values < least):
+        raise table.row_error(name, values < least, f"{name!r} is {role} and must be at least {least:g}")
+    return values
