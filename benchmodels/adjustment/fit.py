@@ -19,6 +19,7 @@ from benchmodels.kernels.counts import Limits, count_limits
 from benchmodels.kernels.families import mean_and_weight
 from benchmodels.kernels.leave_out import unit_pieces
 from benchmodels.kernels.newton import Certificate, LevelsFit, Rows, fit_levels
+from benchmodels.parallel import one_blas_thread
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
@@ -166,7 +167,8 @@ class Fit:
     def practice(self, reference: Reference = "others") -> Practice:
         """Return average practice as each unit meets it: slopes and the average level; see `Practice`."""
         check_option("reference", reference, get_args(Reference))
-        return average_practice(self._rows, self.design.unit, len(self.design.units), self._solution, reference)
+        with one_blas_thread():
+            return average_practice(self._rows, self.design.unit, len(self.design.units), self._solution, reference)
 
     def expected(self, *, reference: Reference = "others") -> pd.Series[float]:
         """Return the expected total of each unit under average practice, in the outcome's unit of measure.
@@ -224,17 +226,18 @@ class Fit:
         check_option("limits", limits, get_args(Limits))
         check_option("better", better, (*get_args(Better), None))
         check_level(level)
-        return compare(
-            self,
-            self._rows,
-            self._solution,
-            self.practice(reference),
-            standard=standard,
-            contrast=contrast,
-            level=level,
-            limits=limits,
-            better=better,
-        )
+        with one_blas_thread():
+            return compare(
+                self,
+                self._rows,
+                self._solution,
+                self.practice(reference),
+                standard=standard,
+                contrast=contrast,
+                level=level,
+                limits=limits,
+                better=better,
+            )
 
     def calibration(self, *, bins: int = 10) -> pd.DataFrame:
         """Return observed against expected rates in groups of cases of rising expected rate.
@@ -300,11 +303,12 @@ def fit_model(model: Roles, formula: str, data: object, *, levels: Literal["one"
     codes = design.unit if each else np.zeros(len(design.unit), dtype=np.intp)
     starts = design.starts if each else np.zeros(1, dtype=np.intp)
     _check_events(design, model)
-    columns, basis = well_conditioned(design.columns, design.size, codes, k if each else 1)
-    if basis.dependent:
-        _raise_dependent(design, basis.dependent, each=each)
-    rows = Rows(columns, design.outcome, design.size, design.offset, codes, starts, model.family)
-    solution = fit_levels(rows)
+    with one_blas_thread():
+        columns, basis = well_conditioned(design.columns, design.size, codes, k if each else 1)
+        if basis.dependent:
+            _raise_dependent(design, basis.dependent, each=each)
+        rows = Rows(columns, design.outcome, design.size, design.offset, codes, starts, model.family)
+        solution = fit_levels(rows)
     if not solution.certificate.converged:
         _raise_not_converged(design, basis, solution)
     return Fit(model, design, solution.certificate, rows, basis, solution)

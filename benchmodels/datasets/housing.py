@@ -102,9 +102,7 @@ def draw_housing(rng: np.random.Generator, structure: Structure) -> Housing:
     )
 
 
-def draw_noise(
-    rng: np.random.Generator, housing: Housing
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def draw_noise(rng: np.random.Generator, housing: Housing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Draw the factors (mean 1) on the expected persons and on the expected costs, each (5, 98, 3).
 
     The factor on persons is max(0, c + sd z) with z AR(1) over the years and c such that its mean is 1:

@@ -95,9 +95,7 @@ class Rows:
         return np.bincount(self.row[event], minlength=len(self.first))
 
 
-def outcome_year(
-    name: str, entropy: int, structure: Structure, practice: Practice, year: int
-) -> OutcomeYear:
+def outcome_year(name: str, entropy: int, structure: Structure, practice: Practice, year: int) -> OutcomeYear:
     """Draw the pupils of a year and work out their probabilities."""
     outcome = OUTCOMES[name]
     pupils = draw_pupils(child(entropy, "pupils", year), structure, year)

@@ -77,15 +77,15 @@ OUTCOMES: dict[str, Outcome] = {
         effects={
             "sex": (0.70, 0.0),
             "grade_band": (0.0, 0.50, 0.80),
-            "parents_education": (0.35, 0.15, 0.0, -0.15),
-            "parents_income": (0.20, 0.08, 0.0, -0.10),
+            "parents_education": (0.45, 0.20, 0.0, -0.18),
+            "parents_income": (0.25, 0.10, 0.0, -0.12),
             "parents_work": (0.0, 0.30),
             "origin": (0.0, 0.05, 0.15),
             "family": (0.0, 0.30),
             "diagnosis": (0.0, 1.5, 2.5),
         },
         need_effect=0.8,
-        practice_sd=0.18,
+        practice_sd=0.185,
         correlation=-0.3,
         year_sd=0.05,
         school_sd=0.15,
@@ -199,7 +199,7 @@ def draw_pupils(rng: np.random.Generator, structure: Structure, year: int) -> Pu
         "sex": sex,
         "grade_band": grade,
         "parents_education": np.searchsorted([-1.85, -0.35, 0.85], schooling).astype(np.int8),
-        "parents_income": np.searchsorted([-1.05, -0.1, 0.85], income).astype(np.int8),
+        "parents_income": np.searchsorted([-0.89, 0.055, 1.0], income).astype(np.int8),
         "parents_work": no_work.astype(np.int8),
         "origin": origin,
         "family": one_parent.astype(np.int8),
@@ -240,4 +240,6 @@ def national_level(log_odds: NDArray[np.float64], mean: MeanLogistic, share: flo
     weight = counts / counts.sum()
     rough = brentq(lambda a: weight @ mean(centres + a) - share, -20.0, 20.0)
     slope = weight @ (mean(centres + rough + 1e-4) - mean(centres + rough - 1e-4)) / 2e-4
-    return float(newton(lambda a: mean(log_odds + a).mean() - share, rough, fprime=lambda _: slope, tol=1e-11))
+    return float(
+        newton(lambda a: mean(log_odds + a).mean() - share, rough, fprime=lambda _: slope, tol=1e-11)
+    )

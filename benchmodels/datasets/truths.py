@@ -84,9 +84,7 @@ def _cells(
     return unit, weight, log_odds
 
 
-def housing_totals(
-    housing: Housing, years: Sequence[int], service: str | None, standard: Standard
-) -> Totals:
+def housing_totals(housing: Housing, years: Sequence[int], service: str | None, standard: Standard) -> Totals:
     """Return size (inhabitants 18-64 x years), observed and expected cost (1000 DKK) of each municipality."""
     at = [HOUSING_YEARS.index(year) for year in years]
     of = list(range(len(SERVICES))) if service is None else [list(SERVICES).index(service)]

@@ -72,16 +72,16 @@ def _swap(work: Path, out: Path) -> None:
     if not out.exists():
         os.replace(work, out)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent)) / "old"
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
     try:
-        os.replace(out, aside)
-        try:
-            os.replace(work, out)
-        except BaseException:
-            os.replace(aside, out)
-            raise
-    finally:
-        shutil.rmtree(aside.parent, ignore_errors=True)
+        os.replace(out, aside / "old")
+        os.replace(work, out)
+    except BaseException:
+        if (aside / "old").exists():
+            os.replace(aside / "old", out)
+        aside.rmdir()  # empty by now; were it not, the old result is still in it and is not deleted
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _refuse_foreign(out: Path) -> None:

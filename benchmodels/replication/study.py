@@ -22,7 +22,8 @@ Language = Literal["da", "en"]
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scalar = str | int | float | bool
 
-_SHIPPED = Path(__file__).parent / "studies"
+_FOLDER = Path(__file__).parent / "studies"
+_SHIPPED = ("special-education", "school-absence", "sheltered-housing")
 
 
 class _Section(BaseModel):
@@ -171,7 +172,7 @@ class Study(_Section):
 
 def shipped_studies() -> dict[str, Path]:
     """Return the studies that come with the package: id and file."""
-    return {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
+    return {name: _FOLDER / f"{name}.toml" for name in _SHIPPED}
 
 
 def read_study(path: str | Path) -> Study:

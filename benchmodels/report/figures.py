@@ -163,7 +163,7 @@ def caterpillar(values: Values, *, narrow: bool) -> Drawing:
         )
     return Drawing(
         width=width,
-        height=height,
+        height=height - 14,
         left=left,
         right=right,
         top=top,
@@ -176,7 +176,7 @@ def caterpillar(values: Values, *, narrow: bool) -> Drawing:
 
 
 def _frame(narrow: bool) -> tuple[int, int, float, float, float, float]:
-    return (360, 340, 46.0, 352.0, 26.0, 292.0) if narrow else (760, 400, 58.0, 748.0, 28.0, 348.0)
+    return (360, 340, 46.0, 352.0, 26.0, 292.0) if narrow else (1040, 420, 64.0, 1030.0, 28.0, 372.0)
 
 
 def _range(values: Floats) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,8 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "chapter": chapter,
         "rows": rows,
         "order": sorted(range(len(rows)), key=lambda i: base.order(rows[i].label)),
+        "parts_start": w.number(chapter.national, chapter.decimals + 1),
+        "model": re.sub(r", \w+=(None|\(\))(?=[,)])", "", source.model),
         "tiles": national_tiles(chapter, rows, w),
         "drawings": _drawings(chapter, rows, w),
         "y_label": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),

@@ -11,6 +11,9 @@ import numpy as np
 from benchmodels.report.wording import first_upper
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.comparison import Comparison
     from benchmodels.report.chapter import Chapter
     from benchmodels.report.wording import Wording
 
@@ -40,6 +43,8 @@ class Row:
     sentences: tuple[str, ...]
     rank_sentence: str
     parts: tuple[tuple[str, str, float], ...]
+    parts_end: str
+    cells: tuple[str, ...]
     sort: tuple[float | None, ...]
 
     def words(self, w: Wording) -> dict[str, Any]:
@@ -53,8 +58,8 @@ class Row:
             "ratio_between": self.ratio_between,
             "sentence": " ".join(self.sentences),
             "rank": self.rank_sentence,
-            "parts_end": self.expected,
-            "parts_lead": w("parts_lead", unit=self.label, national=w.common["national"], expected=self.expected),
+            "parts_end": self.parts_end,
+            "parts_lead": first_upper(w("parts_lead", unit=self.label, national=w.common["national"], expected=self.expected)),
             "parts_end_label": w("parts_end", unit=self.label),
         }
         for kind, verdict in (("different", self.different), ("unusual", self.unusual)):
@@ -104,58 +109,76 @@ def _row(
     rank: dict[str, float] | None,
     parts: dict[str, float],
 ) -> Row:
-    gap, ratio, labels, scale, decimals = (
-        chapter.difference,
-        chapter.ratio,
-        chapter.labels,
-        chapter.scale,
-        chapter.decimals,
-    )
-    label = str(gap.unit[i])
-    size, observed, expected = float(gap.size[i]), float(gap.observed[i]), float(gap.expected[i])
-    own, should = _divided(observed, size) * scale, _divided(expected, size) * scale
+    labels, scale, decimals = chapter.labels, chapter.scale, chapter.decimals
+    label, size = str(chapter.main.unit[i]), float(chapter.main.size[i])
+    withheld = w.translated(str(chapter.main.withheld[i]))
+    # Totals of the indirect kind: what the unit had, and would have had with its own people.
+    own, should = (_divided(float(v[i]), size) * scale for v in (chapter.main.observed, chapter.main.expected))
+    gap, lower, upper = (float(v[i]) * scale for v in _estimates(chapter.difference))
+    ratio, ratio_lower, ratio_upper = (float(v[i]) for v in _estimates(chapter.ratio))
     told = {
         "unit": label,
         "actual": w.amount(own, labels.rate, decimals),
         "expected": w.amount(should, labels.rate, decimals),
-        "gap": w.amount(gap.estimate[i] * scale, labels.measure, decimals, sign=True),
+        "gap": w.amount(gap, labels.measure, decimals, sign=True),
+        "ratio": w.relative(ratio),
     }
-    bounds = w.between(gap.lower[i] * scale, gap.upper[i] * scale, unit=labels.measure, decimals=decimals)
-    withheld = str(gap.withheld[i] or chapter.main.withheld[i])
-    if different == "withheld":
-        main_sentence = w("sentence_gap_withheld", **told, why=withheld)
-    else:
-        main_sentence = w("sentence_gap", **told, between=bounds)
-    sentences = [main_sentence]
-    if chapter.counts and round(abs(observed - expected)) > 0:
-        key = "sentence_more" if observed > expected else "sentence_fewer"
-        sentences.append(w(key, number=w.number(round(abs(observed - expected)))))
-    sentences.append(w("sentence_size", number=w.number(size)))
-    rank_sentence, rank_set = _rank_words(w, label, rank, count=len(gap))
+    gap_between = w.between(lower, upper, unit=labels.measure, decimals=decimals)
+    ratio_between = w.between_relative(ratio_lower, ratio_upper)
+    key = "sentence_ratio" if chapter.contrast == "ratio" else "sentence_gap"
+    between = ratio_between if chapter.contrast == "ratio" else gap_between
+    key = f"{key}_withheld" if different == "withheld" else key
+    sentence = w(key, **told, between=between, why=withheld)
+    rank_sentence, rank_set = _rank_words(w, label, rank, count=len(chapter.main))
     rank_value = rank["rank"] if rank else math.nan
+    cells = (
+        w.number(own, decimals),
+        w.number(should, decimals),
+        w.number(gap, decimals, sign=True),
+        w.span(lower, upper, decimals),
+        w.number((ratio - 1) * 100, 1, sign=True),
+        w.span((ratio_lower - 1) * 100, (ratio_upper - 1) * 100, 1),
+    )
     return Row(
         label=label,
         size=w.number(size),
         actual=told["actual"],
         expected=told["expected"],
         gap=told["gap"],
-        gap_between=bounds,
-        ratio=w.relative(float(ratio.estimate[i])),
-        ratio_between=w.between_relative(float(ratio.lower[i]), float(ratio.upper[i])),
+        gap_between=gap_between,
+        ratio=told["ratio"],
+        ratio_between=ratio_between,
         different=different,
         unusual=unusual,
         rank=w.number(rank_value),
         rank_set=rank_set,
         withheld=withheld,
-        summary=f"{labels.title}: {main_sentence}",
-        sentences=tuple(sentences),
+        summary=f"{labels.title}: {sentence}",
+        sentences=(sentence, *_size_words(chapter, w, i)),
         rank_sentence=rank_sentence,
         parts=_told_parts(chapter, w, parts, should),
+        parts_end=w.number(should, decimals + 1),
+        cells=cells,
         sort=tuple(
             float(v) if math.isfinite(v) else None
-            for v in (size, own, should, gap.estimate[i], gap.lower[i], ratio.estimate[i], ratio.lower[i], rank_value)
+            for v in (size, own, should, gap, lower, ratio, ratio_lower, rank_value)
         ),
     )
+
+
+def _estimates(comparison: Comparison) -> tuple[NDArray[np.float64], ...]:
+    return comparison.estimate, comparison.lower, comparison.upper
+
+
+def _size_words(chapter: Chapter, w: Wording, i: int) -> list[str]:
+    """Return how many cases the gap amounts to, where cases are counted, and how many the figures rest on."""
+    more = float(chapter.main.observed[i] - chapter.main.expected[i])
+    sentences = []
+    if chapter.counts and math.isfinite(more) and round(abs(more)) > 0:
+        key = "sentence_more" if more > 0 else "sentence_fewer"
+        sentences.append(w(key, number=w.number(round(abs(more)))))
+    sentences.append(w("sentence_size", number=w.number(float(chapter.main.size[i]))))
+    return sentences
 
 
 def _told_parts(
@@ -170,10 +193,10 @@ def _told_parts(
         labelled[name] = labelled.get(name, 0.0) + value * chapter.scale
     rest = should - chapter.national - sum(labelled.values())
     ordered = sorted(labelled.items(), key=lambda item: -abs(item[1]))
-    if abs(rest) >= 0.5 * 10.0**-chapter.decimals:
+    if abs(rest) >= 0.5 * 10.0 ** -(chapter.decimals + 1):
         ordered.append((w("parts_rest"), rest))
     return tuple(
-        (name, w.amount(value, chapter.labels.measure, chapter.decimals, sign=True), value) for name, value in ordered
+        (name, w.number(value, chapter.decimals + 1, sign=True), value) for name, value in ordered
     )
 
 

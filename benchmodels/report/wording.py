@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +43,11 @@ class Wording:
 
     def translated(self, sentence: str) -> str:
         """Return a sentence that a model said in English, in this language where it is known; else as it is."""
-        return self.sentences.get(sentence, sentence)
+        for said, ours in self.sentences.items():
+            if said in sentence:
+                told = sentence.replace(said, ours)
+                return re.sub(r"(?<=\d)\.(?=\d)", self.table["decimal"], told)
+        return sentence
 
     def about(self, **common: str) -> Wording:
         """Return the same wording with more places filled in throughout."""
@@ -70,11 +75,11 @@ class Wording:
         return f"+{text}" if sign else text
 
     def amount(self, value: float, unit: str, decimals: int = 0, *, sign: bool = False) -> str:
-        """Write a number with its unit of measure, kept on one line."""
+        """Write a number with its unit of measure; a short one stays on the number's line."""
         number = self.number(value, decimals, sign=sign)
         if not math.isfinite(value):
             return number
-        return self.percent(number) if unit == "%" else f"{number}{_NBSP}{unit}"
+        return self.percent(number) if unit == "%" else f"{number}{_NBSP if len(unit) <= 3 else ' '}{unit}"
 
     def percent(self, number: str) -> str:
         """Write the sign for per cent as this language does: '5 %' or '5%'."""
@@ -97,6 +102,12 @@ class Wording:
         if math.isfinite(upper):
             return self("at_most", upper=self.amount(upper, unit, decimals))
         return self("interval_withheld")
+
+    def span(self, lower: float, upper: float, decimals: int) -> str:
+        """Write an interval in short, for a table."""
+        if not (math.isfinite(lower) or math.isfinite(upper)):
+            return self.table["no_value"]
+        return self("span", lower=self.number(lower, decimals), upper=self.number(upper, decimals)).replace(" ", _NBSP)
 
     def between_relative(self, lower: float, upper: float) -> str:
         """Write an interval of ratios as per cent over or under the expected."""

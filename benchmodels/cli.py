@@ -1,0 +1,161 @@
+"""The command line: thin. One clear line for an error, and a result or nothing."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmodels.replication import Study
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="benchmodels",
+    help="Fair comparison of public services: outcomes adjusted for the people a unit serves.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class _Lang(StrEnum):
+    da = "da"
+    en = "en"
+
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of the result: new, empty, or an earlier result.")]
+PageLang = Annotated[_Lang, typer.Option("--lang", help="Language of the page.")]
+DanishCsv = Annotated[bool, typer.Option("--danish-csv", help="Also write tables with ';' and decimal comma.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the random numbers behind rank sets.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"benchmodels {version('benchmodels')}")
+        except PackageNotFoundError:
+            from benchmodels import __version__
+
+            typer.echo(f"benchmodels {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    del version  # its callback has spoken
+
+
+@app.command()
+def demo(
+    out: Out = Path("benchmodels-demo"),
+    lang: PageLang = _Lang.da,
+    danish_csv: DanishCsv = False,
+    seed: Seed = 0,
+) -> None:
+    """Run the three studies that come with the package, on simulated figures, into one page."""
+    from benchmodels.replication import read_study, shipped_studies
+
+    studies = [read_study(path) for path in shipped_studies().values()]
+    _run(studies, out=out, data=None, lang=lang, danish_csv=danish_csv, seed=seed, command="benchmodels demo")
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study file (TOML), or the id of one that ships.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="CSV, XLSX or Parquet file in place of the study's own table.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the result; by default named by the study.")] = None,
+    lang: PageLang = _Lang.da,
+    danish_csv: DanishCsv = False,
+    seed: Seed = 0,
+) -> None:
+    """Run one study on its own table or on yours."""
+    from benchmodels.replication import read_study, shipped_studies
+
+    path = shipped_studies().get(study, Path(study)) if not Path(study).exists() else Path(study)
+    asked = read_study(path)
+    command = f"benchmodels run {path.name if path.suffix else study}" + (f" --data {data.name}" if data else "")
+    target = out if out is not None else Path(f"benchmodels-{asked.id}")
+    _run([asked], out=target, data=data, lang=lang, danish_csv=danish_csv, seed=seed, command=command)
+
+
+def _run(
+    studies: Sequence[Study], *, out: Path, data: Path | None, lang: _Lang, danish_csv: bool, seed: int, command: str
+) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmodels.replication import run_studies
+
+    console = Console(stderr=True)
+    command += f" --lang {lang.value}" + (f" --seed {seed}" if seed else "")
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        page = run_studies(
+            studies,
+            out=out,
+            data=data,
+            lang=lang.value,
+            danish_csv=danish_csv,
+            rng=seed,
+            progress=_teller(bar),
+            command=command,
+        )
+    typer.echo(f"Open {page.resolve()} in a browser.")
+
+
+def _teller(bar: object) -> Callable[[int, int, str], None]:
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    if not isinstance(bar, Progress):  # for the type checker; rich is imported only when something is run
+        raise TypeError(type(bar).__name__)
+    task = bar.add_task("")
+
+    def tell(done: int, total: int, words: str) -> None:
+        bar.update(task, completed=done, total=total, description=escape(words))
+
+    return tell
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its code.
+
+    0 is success, 2 a fault in the command or the study, 3 in the data, 4 an estimate that was not found, 130 an
+    interruption, 1 anything else of ours.
+    """
+    from benchmodels.errors import BenchmodelsError, ConvergenceError, DataError, SpecificationError
+
+    codes: list[tuple[type[BaseException], int]] = [
+        (SpecificationError, 2),
+        (DataError, 3),
+        (ConvergenceError, 4),
+        (BenchmodelsError, 1),
+        (OSError, 1),
+    ]
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="benchmodels")
+    except tuple(kind for kind, _ in codes) as error:
+        sys.stderr.write(f"benchmodels: {error}\n")
+        sys.exit(next(code for kind, code in codes if isinstance(error, kind)))
+    except KeyboardInterrupt:
+        sys.stderr.write("benchmodels: interrupted; nothing was written\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

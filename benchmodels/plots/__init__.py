@@ -1,0 +1,14 @@
+"""Pictures of comparisons, rankings and fits, as matplotlib Axes.
+
+Each function draws what it is given and computes no statistic, returns the Axes, never shows or saves, and
+leaves matplotlib's settings alone. matplotlib is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+from benchmodels.plots.fits import calibration
+from benchmodels.plots.funnels import funnel
+from benchmodels.plots.lists import caterpillar, rank_sets
+from benchmodels.plots.texts import Lang
+
+__all__ = ["Lang", "calibration", "caterpillar", "funnel", "rank_sets"]

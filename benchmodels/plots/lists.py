@@ -1,0 +1,261 @@
+"""Pictures with one row per unit: estimates with intervals, and ranks with sets."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmodels.errors import SpecificationError
+from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, numbers_on, position
+from benchmodels.plots.funnels import estimate_label
+from benchmodels.plots.texts import percentage, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from benchmodels.comparison import Comparison
+    from benchmodels.plots.texts import Lang
+    from benchmodels.ranking import Ranking
+
+    Positions = NDArray[np.intp]
+
+__all__ = ["caterpillar", "rank_sets"]
+
+_ROW = 0.135  # inches a row when there is room for all
+_TALLEST = 16.0  # inches
+_NAME = 0.112  # inches a name needs
+
+
+def caterpillar(
+    comparison: Comparison,
+    *,
+    ax: Axes | None = None,
+    highlight: object = None,
+    percent: bool = False,
+    lang: Lang = "en",
+    labels: Mapping[str, str] | None = None,
+) -> Axes:
+    """Draw every unit's estimate with its interval, one row per unit.
+
+    Rows are sorted by estimate with the better end on top, the highest where no direction is better; equal
+    estimates by label, units without an estimate last. A triangle is a unit whose interval leaves out what is
+    expected.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        k units; intervals are at ``comparison.level``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; None for a figure of its own, as tall as the names need, to 16 inches. Where names do
+        not fit they are thinned evenly and the axis says so.
+    highlight : label, optional
+        Unit drawn stronger and named.
+    percent : bool, default False
+        Write estimates times 100, as percentage points or per cent; the data drawn are unchanged.
+    lang : {'en', 'da'}, default 'en'
+    labels : mapping, optional
+        Own words for the axis: key 'estimate'.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SpecificationError
+        No unit has an estimate with an interval, or the unit to highlight or a word is not there.
+    """
+    say = words(lang, labels, allowed=("estimate",))
+    strong = position(comparison.unit, highlight)
+    different = comparison.different
+    if not (np.isfinite(comparison.estimate) & (different != "withheld")).any():
+        raise SpecificationError("no unit has an estimate with a known uncertainty; there is nothing to draw")
+    lowest_first = comparison.better == "low"
+    order = _order(comparison.estimate if lowest_first else -comparison.estimate, comparison.unit)
+    ax = _rows(ax, len(order))
+    row = np.empty(len(order))
+    row[order] = np.arange(len(order))
+    _intervals(ax, comparison, different, row, say, lang)
+    ax.axvline(comparison.null, color="#1A1A1A", linewidth=0.9, zorder=1)
+    sorting = say["sorted_low" if lowest_first else "sorted_high"]
+    _finish(ax, comparison.unit[order], None if strong is None else int(row[strong]), sorting, say)
+    numbers_on(ax.xaxis, lang, scale=100.0 if percent else 1.0)
+    ax.set_xlabel(say.get("estimate") or estimate_label(comparison, say, percent=percent))
+    return ax
+
+
+def rank_sets(
+    ranking: Ranking,
+    *,
+    ax: Axes | None = None,
+    highlight: object = None,
+    lang: Lang = "en",
+) -> Axes:
+    """Draw every unit's rank with its marginal (thick) and simultaneous (thin) confidence set.
+
+    Rows are sorted by rank with rank 1 on top; equal ranks by their marginal set, then by label. Units left
+    out of the ranking have no row and are named under the axis.
+
+    Parameters
+    ----------
+    ranking : Ranking
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; None for a figure of its own, as tall as the names need, to 16 inches. Where names do
+        not fit they are thinned evenly and the axis says so.
+    highlight : label, optional
+        Unit drawn stronger and named.
+    lang : {'en', 'da'}, default 'en'
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SpecificationError
+        No unit is ranked, or the unit to highlight is not there.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    say = words(lang)
+    strong = position(ranking.unit, highlight)
+    ranked = np.flatnonzero(np.isfinite(ranking.rank))
+    if not len(ranked):
+        raise SpecificationError("no unit is ranked; there is nothing to draw")
+    order = ranked[
+        _order(ranking.rank[ranked], ranking.unit[ranked], ranking.lower[ranked] + ranking.upper[ranked])
+    ]
+    ax = _rows(ax, len(order))
+    rows, pitch = np.arange(len(order)), _pitch(ax, len(order))
+    level = percentage(ranking.level, lang)
+    for kind, prefix, width, color in (
+        ("simultaneous", "simultaneous_", min(1.0, 0.25 * pitch), "#56A0D3"),
+        ("marginal", "", min(4.0, 0.5 * pitch), "#0072B2"),
+    ):
+        low, high = getattr(ranking, f"{prefix}lower")[order], getattr(ranking, f"{prefix}upper")[order]
+        label = say[kind].format(level=level)
+        ax.hlines(rows, low, high, colors=color, linewidth=width, alpha=0.75, label=label, gid=kind, zorder=2)
+    ax.scatter(
+        ranking.rank[order],
+        rows,
+        s=min(14.0, pitch**2),
+        color="#1A1A1A",
+        edgecolors="white",
+        linewidths=0.4,
+        label=say["rank"],
+        gid="rank",
+        zorder=3,
+    )
+    at = np.flatnonzero(order == strong) if strong is not None else np.empty(0, dtype=np.intp)
+    _finish(ax, ranking.unit[order], int(at[0]) if len(at) else None, say["sorted_rank"], say)
+    ax.set_xlim(0.0, len(order) + 1.0)
+    ticks = MaxNLocator(nbins=8, integer=True).tick_values(1, len(order))
+    ax.set_xticks([1, *(tick for tick in ticks if 1 < tick <= len(order))])
+    out = ranking.unit[~np.isfinite(ranking.rank)].tolist()
+    note = f"\n{say['left_out'].format(names=listed(out, say['more']))}" if out else ""
+    ax.set_xlabel(say["rank_low" if ranking.better == "low" else "rank_high"] + note)
+    return ax
+
+
+def _order(
+    key: NDArray[np.float64], unit: NDArray[np.object_], second: NDArray[np.float64] | None = None
+) -> Positions:
+    """Return positions by key, then second key, then label; keys that are NaN last."""
+    names = np.array([str(label) for label in unit])
+    return np.lexsort((names, np.zeros(len(key)) if second is None else second, key))
+
+
+def _rows(ax: Axes | None, k: int) -> Axes:
+    return axes(ax, width=7.0, height=min(_TALLEST, 1.6 + _ROW * max(k, 8)))
+
+
+def _pitch(ax: Axes, k: int) -> float:
+    """Return the height of a row in points."""
+    return float(72.0 * _inches(ax) / k)
+
+
+def _inches(ax: Axes) -> float:
+    figure = ax.get_figure(root=True)
+    return float(ax.get_window_extent().height / (100.0 if figure is None else figure.dpi))
+
+
+def _intervals(
+    ax: Axes,
+    comparison: Comparison,
+    different: NDArray[np.object_],
+    row: NDArray[np.float64],
+    say: Mapping[str, str],
+    lang: Lang,
+) -> None:
+    """Draw intervals and markers by verdict; an interval without an end runs to the edge of the picture."""
+    ends = np.concatenate([comparison.lower, comparison.upper, comparison.estimate, [comparison.null]])
+    low, high = float(ends[np.isfinite(ends)].min()), float(ends[np.isfinite(ends)].max())
+    margin = 0.03 * (high - low) or 1.0
+    pitch = _pitch(ax, len(row))
+    ax.set_xlim(low - margin, high + margin)
+    lower = np.where(np.isfinite(comparison.lower), comparison.lower, low - margin)
+    upper = np.where(np.isfinite(comparison.upper), comparison.upper, high + margin)
+    for kind, style in STYLE.items():
+        verdict = "not different" if kind == "neither" else kind
+        rows = np.flatnonzero((different == verdict) & np.isfinite(comparison.estimate))
+        if not len(rows):
+            continue
+        if kind != "withheld":
+            width, color = min(1.1, 0.3 * pitch), style["color"]
+            ax.hlines(
+                row[rows], lower[rows], upper[rows], colors=color, linewidth=width, gid=f"interval {kind}"
+            )
+        ax.scatter(
+            comparison.estimate[rows],
+            row[rows],
+            s=min(18.0, pitch**2),
+            linewidths=1.0 if kind == "withheld" else 0.3,
+            label=say[verdict],
+            gid=kind,
+            zorder=3,
+            **style,
+        )
+    ax.plot(
+        [],
+        [],
+        color=STYLE["neither"]["color"],
+        label=say["interval"].format(level=percentage(comparison.level, lang)),
+    )
+
+
+def _finish(
+    ax: Axes, names: NDArray[np.object_], strong: int | None, sorting: str, say: Mapping[str, str]
+) -> None:
+    """Name the rows, as many as fit; mark the highlighted one; put the legend above."""
+    k = len(names)
+    ax.set_ylim(k - 0.4, -0.6)
+    every = max(1, math.ceil(k * _NAME / _inches(ax)))
+    rows = [i for i in range(0, k, every) if strong is None or i == strong or abs(i - strong) >= every]
+    rows = sorted({*rows, *([] if strong is None else [strong])})
+    ax.set_yticks(rows, [str(names[i]) for i in rows], fontsize=SMALL, parse_math=False)
+    ax.tick_params(axis="y", length=0 if every == 1 else 2)
+    if k > 40:
+        ax.tick_params(axis="x", top=True, labeltop=True)
+    if strong is not None:
+        label = ax.get_yticklabels()[rows.index(strong)]
+        label.set_fontweight("bold")
+        ax.axhspan(
+            strong - 0.5, strong + 0.5, color="#F0E442", alpha=0.55, linewidth=0, gid="highlight", zorder=0
+        )
+    ax.grid(axis="x", color="#E3E3E3", linewidth=0.6, zorder=0)
+    ax.set_axisbelow(True)
+    told = sorting if every == 1 else f"{sorting}; {say['every'].format(n=every)}"
+    ax.set_ylabel(told, fontsize=SMALL + 1.0)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderaxespad=3.0 if k > 40 else 0.5,
+        ncols=2,
+        fontsize=SMALL + 0.5,
+        frameon=False,
+    )
