@@ -1,5 +1,6 @@
 """Fair comparison of public services: outcomes adjusted for the people a unit serves, with their uncertainty."""
 
+from benchmodels._version import __version__
 from benchmodels.adjustment import Fit, FixedEffects, Pooled
 from benchmodels.comparison import Comparison
 from benchmodels.errors import (
@@ -13,8 +14,6 @@ from benchmodels.errors import (
 )
 from benchmodels.flags import Flags, ReferenceDistribution, explained_share, flag, reference_distribution
 from benchmodels.ranking import Ranking, rank
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BenchmodelsError",
@@ -31,6 +30,7 @@ __all__ = [
     "Ranking",
     "ReferenceDistribution",
     "SpecificationError",
+    "__version__",
     "explained_share",
     "flag",
     "rank",

@@ -53,7 +53,8 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
     ] = False,
 ) -> None:
     del version  # its callback has spoken
@@ -77,9 +78,12 @@ def demo(
 def run(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A study file (TOML), or the id of one that ships.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="CSV, XLSX or Parquet file in place of the study's own table.")
+        Path | None,
+        typer.Option("--data", help="CSV, XLSX or Parquet file in place of the study's own table."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the result; by default named by the study.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the result; by default named by the study.")
+    ] = None,
     lang: PageLang = _Lang.da,
     danish_csv: DanishCsv = False,
     seed: Seed = 0,
@@ -95,7 +99,14 @@ def run(
 
 
 def _run(
-    studies: Sequence[Study], *, out: Path, data: Path | None, lang: _Lang, danish_csv: bool, seed: int, command: str
+    studies: Sequence[Study],
+    *,
+    out: Path,
+    data: Path | None,
+    lang: _Lang,
+    danish_csv: bool,
+    seed: int,
+    command: str,
 ) -> None:
     from rich.console import Console
     from rich.progress import Progress
@@ -135,8 +146,8 @@ def _teller(bar: object) -> Callable[[int, int, str], None]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its code.
 
-    0 is success, 2 a fault in the command or the study, 3 in the data, 4 an estimate that was not found, 130 an
-    interruption, 1 anything else of ours.
+    0 is success, 2 a fault in the command or the study, 3 in the data, 4 an estimate that was not found,
+    130 an interruption, 1 anything else of ours.
     """
     from benchmodels.errors import BenchmodelsError, ConvergenceError, DataError, SpecificationError
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
+from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.kernels.families import Family, mean
 
@@ -113,15 +114,15 @@ def decompose(fit: Fit) -> Decomposition:
     everyone = fit.practice("all")
     level = float(everyone.average[0] + fit._basis.level_shift(solution.slopes))
     if rows.family == "gaussian":
-        weight = np.bincount(design.unit, design.size, k)
-        own = np.stack([np.bincount(design.unit, design.size * e, k) / weight for e in effects], axis=1)
+        weight = group_sums(design.unit, design.size, k)
+        own = np.stack([group_sums(design.unit, design.size * e, k) / weight for e in effects], axis=1)
         parts = own - np.array([float(design.size @ e) for e in effects]) / design.size.sum()
         exact = True
     else:
         if len(effects) > MOST_TERMS:
             raise SpecificationError(f"{len(effects)} terms; the parts are computed for at most {MOST_TERMS}")
         parts, exact = _shapley(rows.family, effects, level, design.unit, design.size, k)
-    size = np.bincount(design.unit, design.size, k)
+    size = group_sums(design.unit, design.size, k)
     country = float(design.outcome.sum() / design.size.sum())
     expected = fit.expected(reference="others").to_numpy() / size
     with_self = fit.expected(reference="all").to_numpy() / size

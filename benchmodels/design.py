@@ -7,14 +7,14 @@ exactly: rows alike in unit and covariates are one row with their totals.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from benchmodels.errors import DataError, SpecificationError
+from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.kernels.families import Family
 from benchmodels.table import Table, listed, numbers, read_table
@@ -178,7 +178,7 @@ class _Encoder:
                     f"column {name!r} has levels that the fitted table did not have: {listed(unseen)}; "
                     f"it had {listed(sorted(map(str, known)))}"
                 )
-        return _matrix(self.spec, table.frame)[0]
+        return _matrix(self.spec.get_model_matrix(table.frame, na_action="raise", output="numpy"), None)[0]
 
 
 def read_design(formula: str, roles: Roles, data: object) -> Design:
@@ -229,9 +229,11 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     covariates = [] if stateful else [table.frame[v] for v in variables]
     cell, first = _cells(keys, covariates, stateful=stateful)
     cells = len(first)
-    spec = _spec(right, table.frame if stateful else table.frame.iloc[first])
-    matrix, names, terms = _matrix(spec, table.frame.iloc[first])
-    total = {name: np.bincount(cell, amounts[name], cells) for name in ("outcome", "size", "squares", "cases")}
+    # One matrix only: of the cells; or, where the formula looks at whole columns, of all rows and then sorted.
+    made = _made(right, table.frame if stateful else table.frame.iloc[first])
+    matrix, names, terms = _matrix(made, first if stateful else None)
+    spec = made.model_spec
+    total = {name: group_sums(cell, amounts[name], cells) for name in ("outcome", "size", "squares", "cases")}
     return Design(
         outcome_name=outcome_name,
         names=names,
@@ -390,7 +392,7 @@ def _cells(keys: list[NDArray[Any]], covariates: list[pd.Series], *, stateful: b
     n = len(keys[0])
     codes, radix = [np.asarray(keys[0], dtype=np.intp)], [int(keys[0].max()) + 1]
     for key in [*keys[1:], *covariates]:
-        code, values = pd.factorize(key)
+        code, values = pd.factorize(pd.Series(key))
         codes.append(code)
         radix.append(len(values))
         # A column that hardly repeats (a continuous one) makes cells as many as rows: sorting is all that is left.
@@ -405,29 +407,33 @@ def _cells(keys: list[NDArray[Any]], covariates: list[pd.Series], *, stateful: b
     return collapse(codes, radix)
 
 
-def _spec(right: str, frame: pd.DataFrame) -> Any:
+def _made(right: str, frame: pd.DataFrame) -> Any:
+    """Return formulaic's matrix, which carries its specification."""
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
     try:
-        return model_matrix(right, frame, na_action="raise", output="numpy").model_spec
+        return model_matrix(right, frame, na_action="raise", output="numpy")
     except (FormulaicError, ValueError, TypeError, NameError) as error:
         raise SpecificationError(f"cannot build the covariates '{right}': {error}") from error
 
 
-def _matrix(spec: Any, frame: pd.DataFrame) -> tuple[Floats, tuple[str, ...], tuple[tuple[str, slice], ...]]:
-    """Return the (n, p) matrix without its column of ones, its names and its terms."""
-    matrix = np.asarray(spec.get_model_matrix(frame, na_action="raise", output="numpy"), dtype=np.float64)
+def _matrix(made: Any, order: Codes | None) -> tuple[Floats, tuple[str, ...], tuple[tuple[str, slice], ...]]:
+    """Return the (n, p) matrix without its column of ones, in the given order, its names and its terms."""
+    spec = made.model_spec
     names = tuple(str(name) for name in spec.column_names)
     if names[:1] != ("Intercept",):
         raise SpecificationError("the formula leaves no level in the model; remove 0 or -1 from it")
-    if not np.all(np.isfinite(matrix)):
-        wrong = [name for name, ok in zip(names, np.isfinite(matrix).all(axis=0), strict=True) if not ok]
-        raise DataError(f"the formula gives infinite or undefined values in {listed(wrong)} (log of zero?)")
+    matrix = np.asarray(made)[:, 1:]
+    matrix = np.array(matrix if order is None else matrix[order], dtype=np.float64, order="C")
+    if not np.isfinite(matrix.sum()):
+        wrong = [name for name, ok in zip(names[1:], np.isfinite(matrix).all(axis=0), strict=True) if not ok]
+        if wrong:
+            raise DataError(f"the formula gives infinite or undefined values in {listed(wrong)} (log of zero?)")
     terms = tuple(
         (str(term), slice(where.start - 1, where.stop - 1)) for term, where in spec.term_slices.items() if str(term) != "1"
     )
-    return np.ascontiguousarray(matrix[:, 1:]), names[1:], terms
+    return matrix, names[1:], terms
 
 
 def _levels(spec: Any, frame: pd.DataFrame, variables: Sequence[str]) -> dict[str, frozenset[object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -96,7 +96,7 @@ def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
     import narwhals as nw
 
     try:
-        source = nw.from_native(data, eager_only=True)
+        source: Any = nw.from_native(cast("Any", data), eager_only=True)
     except TypeError as error:
         raise DataError(
             f"a dataframe is needed (pandas, polars, pyarrow …); found {type(data).__name__}"

@@ -16,14 +16,15 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from benchmodels.adjustment.noise import NOISE_TEXT, Noise, noise_kind, unit_noise
+from benchmodels._version import __version__
+from benchmodels.adjustment.noise import NOISE_TEXT, Noise, NoiseKind, noise_kind, unit_noise
 from benchmodels.adjustment.practice import Practice, own_total, population
 from benchmodels.comparison import Better, Comparison, Contrast, Source, Standard
 from benchmodels.errors import PartialResultWarning
-from benchmodels.kernels.basis import group_means
+from benchmodels.kernels.basis import group_means, group_sums
 from benchmodels.kernels.counts import Limits, count_limits
 from benchmodels.kernels.families import mean, mean_and_weight
-from benchmodels.kernels.leave_out import own_levels
+from benchmodels.kernels.leave_out import own_levels, unit_pieces
 from benchmodels.kernels.overdispersion import dispersion
 from benchmodels.table import listed
 
@@ -100,7 +101,7 @@ def compare(
         relative = parts.relative
         gradient, null = relative * estimate[:, None], factor
 
-    jacobian = _jacobian(rows, unit, k, practice, solution, own)
+    jacobian = _jacobian(rows, unit, k, practice, solution)
     back = _carry_back(jacobian, gradient)
     back_relative = back if contrast == "difference" else _carry_back(jacobian, relative)
     everything = noise.scores.sum(0)
@@ -110,7 +111,7 @@ def compare(
 
     def at(limit: Floats) -> Floats:
         """Return the variance that comes from the others, where the estimate stands at ``limit``."""
-        return shared if contrast == "difference" else shared * limit**2
+        return shared if contrast == "difference" else np.asarray(shared * limit**2)
 
     low, high = _own_limits(kind, rows, unit, practice, own, noise, parts, standard, level, limits)
     if contrast == "difference":
@@ -124,7 +125,8 @@ def compare(
     null_variance = _null_variance(kind, fit, rows, practice, own, noise)
     null_std_error = np.sqrt(a_null**2 * null_variance + at(np.full(k, null)))
     if kind == "none":
-        null_std_error = _prediction_error(fit, rows, own, practice) * (1.0 if contrast == "difference" else factor * own.size / parts.expected)
+        scale = 1.0 if contrast == "difference" else factor * own.size / parts.expected
+        null_std_error = _prediction_error(fit, rows, own, practice) * scale
     withheld = noise.reason.copy()
     withheld[~found] = "the other units alone do not identify its expected value"
     _warn(design.units, withheld)
@@ -162,21 +164,21 @@ def compare(
 
 def _own(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> _Own:
     k = len(practice.average)
-    observed, size = np.bincount(unit, rows.outcome, k), np.bincount(unit, rows.size, k)
+    observed, size = group_sums(unit, rows.outcome, k), group_sums(unit, rows.size, k)
     eta = practice.own_eta(rows, unit)
-    expected = np.bincount(unit, rows.size * mean(rows.family, eta + practice.average[unit]), k)
+    expected = group_sums(unit, rows.size * mean(rows.family, eta + practice.average[unit]), k)
     level = own_levels(rows, unit, eta, observed, practice.average)
     if rows.family == "gaussian":
         return _Own(eta, observed, size, expected, level, level)
     # Variances are taken at a shrunken rate, never at a raw 0 or 1: O/E drawn to 1 by its reliability.
-    weight = np.bincount(unit, rows.size * mean_and_weight(rows.family, eta + practice.average[unit])[1], k)
+    weight = group_sums(unit, rows.size * mean_and_weight(rows.family, eta + practice.average[unit])[1], k)
     error = np.sqrt(weight) / expected
     tau2 = max(dispersion(observed / expected - 1.0, error).tau2, 0.0)
     target = expected * (1.0 + tau2 / (tau2 + error**2) * (observed / expected - 1.0))
     return _Own(eta, observed, size, expected, level, own_levels(rows, unit, eta, target, practice.average))
 
 
-def _noise(kind: str, fit: Fit, rows: Rows, own: _Own) -> Noise:
+def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: _Own) -> Noise:
     unit = fit.design.unit
     mu, weight = mean_and_weight(rows.family, own.eta + own.shrunken[unit])
     weight = weight * rows.size
@@ -186,7 +188,7 @@ def _noise(kind: str, fit: Fit, rows: Rows, own: _Own) -> Noise:
     if len(rows.starts) > 1:
         columns = columns - group_means(columns, weight, unit, len(own.size))[unit]
     columns = np.column_stack([columns, np.ones(len(unit))])
-    return unit_noise(kind, fit.design, columns, weight, residual)  # type: ignore[arg-type]
+    return unit_noise(kind, fit.design, columns, weight, residual)
 
 
 def _gradients(rows: Rows, unit: NDArray[np.intp], eta: Floats, level: Floats) -> tuple[Floats, Floats]:
@@ -197,7 +199,7 @@ def _gradients(rows: Rows, unit: NDArray[np.intp], eta: Floats, level: Floats) -
     cuts = np.searchsorted(unit, np.arange(k + 1))
     for i in range(k):
         sums[i] = weight[cuts[i] : cuts[i + 1]] @ rows.columns[cuts[i] : cuts[i + 1]]
-    return sums, np.bincount(unit, weight, k)
+    return sums, group_sums(unit, weight, k)
 
 
 def _indirect(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -> _Contrast:
@@ -218,7 +220,8 @@ def _direct(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -
         there = population(rows, practice, level)
         slopes, weight = _gradients(rows, unit, own.eta, level)
         own_part = there.level_gradient / weight
-        return own_part * scale, (there.slope_gradient - own_part[:, None] * slopes) * scale[:, None], there.total * scale
+        gradient = there.slope_gradient - own_part[:, None] * slopes
+        return own_part * scale, gradient * scale[:, None], there.total * scale
 
     own_part, slopes, total = part(own.shrunken)
     own_null, _, _ = part(practice.average)
@@ -230,12 +233,8 @@ def _direct(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -
     return _Contrast(observed, expected, own_part, own_null, absolute, relative)
 
 
-def _jacobian(
-    rows: Rows, unit: NDArray[np.intp], k: int, practice: Practice, solution: LevelsFit, own: _Own
-) -> Floats:
+def _jacobian(rows: Rows, unit: NDArray[np.intp], k: int, practice: Practice, solution: LevelsFit) -> Floats:
     """Return the (k, q, q) derivative of the estimating equations, each without its own unit under "others"."""
-    from benchmodels.kernels.leave_out import unit_pieces
-
     pieces = unit_pieces(rows, unit, k, solution.slopes, solution.levels)
     p = rows.columns.shape[1]
     own = np.zeros((k, p + 1, p + 1))
@@ -339,9 +338,9 @@ def _prediction_error(fit: Fit, rows: Rows, own: _Own, practice: Practice) -> Fl
     full = residual * (1.0 - leverage) if practice.others else residual
     squares = float(np.sum(size * full**2))
     if not practice.others:
-        return np.sqrt(squares / (len(size) - q) * np.maximum(1.0 - leverage, 0.0) / size)
+        return np.asarray(np.sqrt(squares / (len(size) - q) * np.maximum(1.0 - leverage, 0.0) / size))
     left = (squares - size * full**2 / (1.0 - leverage)) / (len(size) - 1 - q)
-    return np.sqrt(np.maximum(left, 0.0) / (1.0 - leverage) / size)
+    return np.asarray(np.sqrt(np.maximum(left, 0.0) / (1.0 - leverage) / size))
 
 
 def _overlap(rows: Rows, unit: NDArray[np.intp], k: int, solution: LevelsFit, *, bins: int = 20) -> Floats:
@@ -357,9 +356,10 @@ def _overlap(rows: Rows, unit: NDArray[np.intp], k: int, solution: LevelsFit, *,
     below = np.cumsum(rows.size[order]) - 0.5 * rows.size[order]
     group = np.empty(len(eta), dtype=np.intp)
     group[order] = np.minimum((below / rows.size.sum() * bins).astype(np.intp), bins - 1)
-    table = np.bincount(unit * bins + group, rows.size, k * bins).reshape(k, bins)
+    table = group_sums(unit * bins + group, rows.size, k * bins).reshape(k, bins)
     others = table.sum(0) - table
-    return np.minimum(table / table.sum(1, keepdims=True), others / others.sum(1, keepdims=True)).sum(1)
+    shared = np.minimum(table / table.sum(1, keepdims=True), others / others.sum(1, keepdims=True))
+    return np.asarray(shared.sum(1))
 
 
 def _warn(units: NDArray[np.object_], withheld: NDArray[np.object_]) -> None:
@@ -375,8 +375,6 @@ def _warn(units: NDArray[np.object_], withheld: NDArray[np.object_]) -> None:
 
 
 def _source(fit: Fit, noise_text: str, noise: Noise) -> Source:
-    from benchmodels import __version__
-
     if np.isfinite(noise.correlation):
         noise_text += f" (correlation of neighbouring periods {noise.correlation:.2f})"
     return Source(

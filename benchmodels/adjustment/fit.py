@@ -14,7 +14,7 @@ from benchmodels.adjustment.practice import Practice, average_practice, own_tota
 from benchmodels.comparison import Better, Comparison, Contrast, Reference, Standard
 from benchmodels.design import Design, Roles, read_design
 from benchmodels.errors import ConvergenceError, DataError, SpecificationError
-from benchmodels.kernels.basis import Basis, group_means, well_conditioned
+from benchmodels.kernels.basis import Basis, group_means, group_sums, well_conditioned
 from benchmodels.kernels.counts import Limits, count_limits
 from benchmodels.kernels.families import mean_and_weight
 from benchmodels.kernels.leave_out import unit_pieces
@@ -267,13 +267,16 @@ class Fit:
         group = np.empty(len(mu), dtype=np.intp)
         group[order] = np.minimum((below / self._rows.size.sum() * bins).astype(np.intp), bins - 1)
         _, group = np.unique(group, return_inverse=True)
-        count = np.bincount(group, self._rows.outcome)
-        size = np.bincount(group, self._rows.size)
+        bins = int(group.max()) + 1
+        count = group_sums(group, self._rows.outcome, bins)
+        size = group_sums(group, self._rows.size, bins)
         low, high = count_limits(
-            self._rows.family, count, self._rows.size, eta, group, np.zeros(len(count)), confidence=0.95, limits="mid-p"
+            self._rows.family, count, self._rows.size, eta, group, np.zeros(bins), confidence=0.95, limits="mid-p"
         )
-        rate = [np.bincount(group, self._rows.size * mean_and_weight(self._rows.family, eta + shift[group])[0]) / size
-                for shift in (np.zeros(len(count)), low, high)]
+        rate = [
+            group_sums(group, self._rows.size * mean_and_weight(self._rows.family, eta + shift[group])[0], bins) / size
+            for shift in (np.zeros(bins), low, high)
+        ]
         return pd.DataFrame(
             {
                 "bin": np.arange(1, len(count) + 1),
@@ -328,7 +331,8 @@ def _check_events(design: Design, model: Roles) -> None:
         raise DataError(f"the outcome {design.outcome_name!r} happens in every case: nothing to compare")
     # A category without events (or with nothing else) has no finite slope: said before Newton runs away.
     for name, column in zip(design.names, design.columns.T, strict=True):
-        if not np.all((column == 0) | (column == 1)):
+        # The first rows settle it for a continuous column, without a look at all of it.
+        if not all(np.all((part == 0) | (part == 1)) for part in (column[:64], column)):
             continue
         inside = column == 1
         met, of = float(design.outcome[inside].sum()), float(design.size[inside].sum())
@@ -342,7 +346,8 @@ def _check_events(design: Design, model: Roles) -> None:
 
 def _raise_dependent(design: Design, dependent: tuple[int, ...], *, each: bool) -> None:
     weight = np.maximum(design.size, 0.0)
-    constant, collinear = [], []
+    constant: list[str] = []
+    collinear: list[str] = []
     codes = design.unit if each else np.zeros(len(design.unit), dtype=np.intp)
     means = group_means(design.columns, weight, codes, int(codes.max()) + 1)
     for j in dependent:

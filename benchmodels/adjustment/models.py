@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from benchmodels.adjustment.fit import Fit, fit_model
 from benchmodels.design import Roles
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FixedEffects", "Pooled"]
 
@@ -32,7 +28,8 @@ class Pooled(Roles):
     Examples
     --------
     >>> import pandas as pd
-    >>> table = pd.DataFrame({"school": list("aabb"), "girl": [0, 1, 0, 1], "absent": [9, 4, 14, 9], "pupils": [90, 80, 95, 99]})
+    >>> table = pd.DataFrame({"school": list("aabb"), "girl": [0, 1, 0, 1]})
+    >>> table = table.assign(absent=[9, 4, 14, 9], pupils=[90, 80, 95, 99])
     >>> model = Pooled("absent ~ girl", unit="school", trials="pupils")
     >>> model.fit(table).compare(contrast="ratio").to_frame()[["unit", "observed"]].values.tolist()
     [['a', 13.0], ['b', 23.0]]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.serial import serial_noise
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def noise_kind(design: Design, family: str, cluster: str | None) -> NoiseKind:
         return "clusters"
     if family != "gaussian":
         return "counts"
-    rows = np.bincount(design.unit, design.cases, len(design.units))
+    rows = group_sums(design.unit, design.cases, len(design.units))
     if np.all(rows <= 1):
         return "none"
     if design.period is not None:
@@ -98,13 +99,13 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
     if kind == "counts":
         return _from_weights(score_columns, weight, cuts, np.full(k, np.inf), reason)
     if kind == "cases":
-        rows = np.bincount(design.unit, design.cases, k)
+        rows = group_sums(design.unit, design.cases, k)
         mean = np.where(design.size > 0, (design.outcome - residual) / np.where(design.size > 0, design.size, 1.0), 0.0)
         squares = design.squares - 2.0 * mean * design.outcome + mean**2 * design.size
         df = np.maximum(rows - 1.0, 0.0)
-        spread = np.bincount(design.unit, np.maximum(squares, 0.0), k)
+        spread = group_sums(design.unit, np.maximum(squares, 0.0), k)
         # Rounding leaves a residual sum of squares of about 1e-16 of the raw one where nothing varies.
-        varies = (df > 0) & (spread > 1e-13 * np.bincount(design.unit, design.squares, k))
+        varies = (df > 0) & (spread > 1e-13 * group_sums(design.unit, design.squares, k))
         reason[~varies] = "its cases do not vary"
         reason[df == 0] = "it has a single case"
         variance = np.where(varies, spread / np.where(df > 0, df, 1.0), np.nan)
@@ -159,9 +160,9 @@ def _from_clusters(design: Design, columns: Floats, residual: Floats, cuts: NDAr
         if groups == 1:
             reason[i] = "it has a single cluster"
             continue
-        own = np.bincount(codes, residual[part], groups)
+        own = group_sums(codes, residual[part], groups)
         parts = np.stack(
-            [np.bincount(codes, residual[part] * c, groups) for c in columns[part].T], axis=1
+            [group_sums(codes, residual[part] * c, groups) for c in columns[part].T], axis=1
         ) if q else np.zeros((groups, 0))
         parts = parts - parts.mean(0)
         own = own - own.mean()

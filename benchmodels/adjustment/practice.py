@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmodels.kernels.basis import row_blocks
+from benchmodels.kernels.basis import group_sums, row_blocks
 from benchmodels.kernels.families import mean, mean_and_weight
 from benchmodels.kernels.leave_out import average_levels, leave_out
 
@@ -46,7 +46,7 @@ class Practice:
 
     def own_eta(self, rows: Rows, unit: Codes) -> Floats:
         """Return the linear predictor without level (n,): each row at its own unit's slopes."""
-        return np.einsum("np,np->n", rows.columns, self.slopes[unit]) + rows.offset
+        return np.asarray(np.einsum("np,np->n", rows.columns, self.slopes[unit]) + rows.offset)
 
     def filled(self, solution: LevelsFit) -> Practice:
         """Return the practice with the full fit standing in where none was found; the caller withholds those units."""
@@ -77,7 +77,7 @@ def average_practice(rows: Rows, unit: Codes, units: int, solution: LevelsFit, r
 def own_total(rows: Rows, unit: Codes, practice: Practice, level: Floats) -> Floats:
     """Return each unit's total (k,) over its own rows at its slopes and the given level."""
     mu = mean(rows.family, practice.own_eta(rows, unit) + level[unit])
-    return np.bincount(unit, rows.size * mu, len(level))
+    return group_sums(unit, rows.size * mu, len(level))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Basis", "add_level_sums", "group_means", "row_blocks", "well_conditioned"]
+__all__ = ["Basis", "add_level_sums", "group_means", "group_sums", "row_blocks", "well_conditioned"]
 
 # Past this condition number of the scaled Gram matrix (the square of the columns' own) normal equations would lose
 # more than half of the digits; the columns are then orthogonalised first.
@@ -79,12 +79,17 @@ def add_level_sums(block: Floats, codes: NDArray[np.intp], weight: Floats, sums:
         sums[first + met] += np.add.reduceat(block * weight[:, None], cuts[met], axis=0)
 
 
+def group_sums(codes: NDArray[np.intp], values: Floats, groups: int) -> Floats:
+    """Return the (g,) sums of (n,) values within groups."""
+    return np.asarray(np.bincount(codes, values, groups), dtype=np.float64)
+
+
 def group_means(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups: int) -> Floats:
     """Return the (g, p) weighted means of rows sorted by group; a group of no weight has mean zero."""
     sums = np.zeros((groups, columns.shape[1]))
     for rows in row_blocks(len(columns), columns.shape[1]):
         add_level_sums(columns[rows], codes[rows], weight[rows], sums)
-    total = np.bincount(codes, weight, groups)
+    total = group_sums(codes, weight, groups)
     return sums / np.where(total > 0, total, 1.0)[:, None]
 
 
@@ -141,12 +146,12 @@ def _orthogonalise(
     triangle = np.zeros((0, p))
     for rows in row_blocks(len(columns), p):
         block = (columns[rows] - means[codes[rows]]) * (root[rows, None] / size)
-        triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
     triangle = np.vstack([triangle, np.zeros((max(0, p - len(triangle)), p))])
     norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
     # Each column's own part, after those that stand before it in the formula, against its own length: the later
     # column is the one that is named.
-    own = np.abs(np.linalg.qr(triangle, mode="r").diagonal())
+    own = np.abs(np.asarray(np.linalg.qr(triangle, mode="r")).diagonal())
     dependent = tuple(int(j) for j in np.flatnonzero(own <= COLLINEAR * np.maximum(norms, 1e-5)))
     center = (root**2) @ columns / max(float(root @ root), np.finfo(float).tiny)
     if dependent:

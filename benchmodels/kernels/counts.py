@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import betainc, betaincc, gammainc, gammaincc
 
+from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.families import Family, mean_and_weight
 
 if TYPE_CHECKING:
@@ -104,15 +105,15 @@ def count_limits(
     Wu, Yang, Kang & He (2022), Statistics in Medicine 41:2840, section 3 (common shift, exact test).
     """
     units = len(count)
-    trials = np.bincount(unit, size, units)
+    trials = group_sums(unit, size, units)
     target = 0.5 * (1.0 - confidence)
 
     def tail(level: Floats, upper: bool) -> Floats:
         mu, weight = mean_and_weight(family, eta + level[unit])
-        expected = np.bincount(unit, size * mu, units)
+        expected = group_sums(unit, size * mu, units)
         if family == "poisson":
             return poisson_tail(count, expected, limits=limits, upper=upper)
-        variance = np.bincount(unit, size * weight, units)
+        variance = group_sums(unit, size * weight, units)
         return binomial_tail(count, expected, variance, limits=limits, upper=upper)
 
     edges = []

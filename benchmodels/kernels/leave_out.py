@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmodels.kernels.basis import row_blocks
+from benchmodels.kernels.basis import group_sums, row_blocks
 from benchmodels.kernels.families import mean, mean_and_weight
 from benchmodels.kernels.newton import LevelsFit, Rows, fit_levels
 
@@ -75,7 +75,7 @@ def unit_pieces(rows: Rows, unit: Codes, units: int, slopes: Floats, levels: Flo
         gram[i] = (block * weight[part, None]).T @ block
         border[i] = weight[part] @ block
         score[i] = residual[part] @ block
-    sums = (np.bincount(unit, values, units) for values in (weight, residual))
+    sums = (group_sums(unit, values, units) for values in (weight, residual))
     level_weight, level_score = sums
     return UnitPieces(gram, border, level_weight, score, level_score)
 
@@ -232,7 +232,7 @@ def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, ow
     k = len(slopes)
     level, target = start.copy(), np.full(k, rows.outcome.sum())
     if not own:
-        target -= np.bincount(unit, rows.outcome, k)
+        target -= group_sums(unit, rows.outcome, k)
     for _ in range(60):
         total, slope = np.zeros(k), np.zeros(k)
         for part in row_blocks(len(unit), k):
@@ -246,7 +246,9 @@ def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, ow
             total += rows.size[part] @ mu
             slope += rows.size[part] @ weight
         with np.errstate(divide="ignore", invalid="ignore"):
-            move = np.clip((target - total) / slope, -2.0, 2.0) if rows.family != "gaussian" else (target - total) / slope
+            move = (target - total) / slope
+            if rows.family != "gaussian":
+                move = np.clip(move, -2.0, 2.0)
         level = level + np.where(np.isfinite(move), move, 0.0)
         if not np.any(np.abs(move) > 1e-13 * (1.0 + np.abs(level))):
             break
@@ -259,7 +261,7 @@ def own_levels(rows: Rows, unit: Codes, eta: Floats, target: Floats, start: Floa
     ``eta`` (n,) is without the level. Infinite where the target is at the edge of what is possible.
     """
     k = len(target)
-    size = np.bincount(unit, rows.size, k)
+    size = group_sums(unit, rows.size, k)
     level = np.where(np.isfinite(start), start, 0.0)
     edge = np.zeros(k)
     if rows.family != "gaussian":
@@ -269,7 +271,7 @@ def own_levels(rows: Rows, unit: Codes, eta: Floats, target: Floats, start: Floa
     for _ in range(80):
         mu, weight = mean_and_weight(rows.family, eta + level[unit])
         with np.errstate(divide="ignore", invalid="ignore"):
-            gap = (target - np.bincount(unit, rows.size * mu, k)) / np.bincount(unit, rows.size * weight, k)
+            gap = (target - group_sums(unit, rows.size * mu, k)) / group_sums(unit, rows.size * weight, k)
         move = gap if rows.family == "gaussian" else np.clip(gap, -1.0, 1.0)
         move = np.where((edge == 0) & np.isfinite(move), move, 0.0)
         level = level + move

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from benchmodels.kernels.basis import add_level_sums, row_blocks
+from benchmodels.kernels.basis import add_level_sums, group_sums, row_blocks
 from benchmodels.kernels.families import Family, link, mean_and_weight
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def solve_scaled(matrix: Floats, right: Floats) -> Floats:
     target = scale * right if right.ndim == 1 else scale[:, None] * right
     solution = cho_solve(factor, target)
     solution += cho_solve(factor, target - scaled @ solution)
-    return scale * solution if right.ndim == 1 else scale[:, None] * solution
+    return np.asarray(scale * solution if right.ndim == 1 else scale[:, None] * solution)
 
 
 def evaluate(rows: Rows, slopes: Floats, levels: Floats) -> Step:
@@ -176,8 +176,8 @@ def evaluate(rows: Rows, slopes: Floats, levels: Floats) -> Step:
         scaled = scratch[: len(block)]
         np.multiply(block, np.sqrt(weight)[:, None], out=scaled)
         gram += scaled.T @ scaled
-        level_score += np.bincount(codes, residual, g)
-        level_weight += np.bincount(codes, weight, g)
+        level_score += group_sums(codes, residual, g)
+        level_weight += group_sums(codes, weight, g)
         add_level_sums(block, codes, weight, border)
         if rows.family == "gaussian":
             squares += float(residual @ (residual / np.where(size > 0, size, 1.0)))

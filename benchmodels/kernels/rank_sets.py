@@ -29,7 +29,7 @@ _CHUNK = 400_000  # numbers worked on at a time, 3 MB: near the caches, whatever
 _NEGATIVE = (
     1e-8  # rounding may leave an eigenvalue of a correlation matrix this far below zero, and no further
 )
-_TAIL = 10  # a later step looks first at this many times the draws beyond the critical value
+_TAIL = 3  # a later step looks first at this many times the draws beyond the critical value
 
 
 @dataclass(frozen=True, kw_only=True)

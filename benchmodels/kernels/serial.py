@@ -104,15 +104,15 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
         rho = float(minimize_scalar(loss, bounds=(-0.9, 0.98), method="bounded", options={"xatol": 1e-8}).x)
     variance, df = np.full(units, np.nan), np.zeros(units)
     matrices: list[Floats] = [np.eye(1)] * units
-    for (gaps, members, values), total in zip(blocks, scale, strict=True):
-        df[members] = len(gaps) - 1
+    for (gaps, of, values), total in zip(blocks, scale, strict=True):
+        df[of] = len(gaps) - 1
         matrix = _correlation(gaps, 0.0 if np.isnan(rho) else rho)
-        for i in members:
+        for i in of:
             matrices[i] = matrix
         if len(gaps) > 1:
             quadratic, _ = parts(gaps, values, 0.0 if np.isnan(rho) else rho)
             varies = quadratic > 1e-20 * (1e-300 + total)
-            variance[members] = np.where(varies, quadratic / (len(gaps) - 1), np.nan)
+            variance[of] = np.where(varies, quadratic / (len(gaps) - 1), np.nan)
     return SerialNoise(rho, variance, df, matrices)
 
 

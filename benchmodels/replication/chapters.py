@@ -116,7 +116,7 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
             # A picture that cannot be drawn of these results is left out; the page has its own.
             continue
         for kind in ("svg", "png"):
-            dated = {"metadata": {"Date": None}} if kind == "svg" else {}
-            figure.savefig(folder / "figures" / f"{outcome.study.id}-{name}.{kind}", dpi=150, **dated)
+            place = folder / "figures" / f"{outcome.study.id}-{name}.{kind}"
+            figure.savefig(place, dpi=150, metadata={"Date": None} if kind == "svg" else None)
         places[f"file_{name}"] = f"figures/{outcome.study.id}-{name}.svg"
     return places

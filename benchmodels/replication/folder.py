@@ -30,10 +30,10 @@ _LIBRARIES = ("benchmodels", "numpy", "scipy", "pandas", "formulaic", "matplotli
 
 @contextmanager
 def staged(out: str | Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of `out` when the block ends well, and vanishes when it does not.
+    """Give a temporary folder that takes the place of `out` when the block ends well, and vanishes if not.
 
-    The temporary folder is a sibling of `out`, so that the move is a rename within one file system. A folder that
-    holds anything but an earlier result of this package is refused before any work is done.
+    The temporary folder is a sibling of `out`, so that the move is a rename within one file system. A folder
+    that holds anything but an earlier result of this package is refused before any work is done.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def staged(out: str | Path) -> Iterator[Path]:
 
 
 def _swap(work: Path, out: Path) -> None:
-    """Move the new folder in, the old one aside and away; if the new one cannot be moved, put the old one back."""
+    """Move the new folder in and the old one away; if the new one cannot be moved, put the old one back."""
     if not out.exists():
         os.replace(work, out)
         return
@@ -126,7 +126,7 @@ def _umask() -> int:
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy in which no text cell can be taken for a formula by a spreadsheet; numbers stay numbers.
+    """Return a copy in which no spreadsheet takes a text cell for a formula; numbers stay numbers.
 
     Examples
     --------

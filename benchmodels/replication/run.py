@@ -1,4 +1,4 @@
-"""Run studies: table, fit, comparison, verdicts, ranks, and one folder with the page and every number on it."""
+"""Run studies: table, fit, comparison, verdicts, ranks, and one folder with the page and its numbers."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ def answer(
             from benchmodels.ranking import rank
 
             # Indirect figures are each against their own case mix; only direct ones line up.
-            ranking = rank(fit.compare(standard="direct", contrast=asked.contrast, **options), level=asked.level, rng=rng)
+            ranking = rank(
+                fit.compare(standard="direct", contrast=asked.contrast, **options), level=asked.level, rng=rng
+            )
     return Outcome(
         study=study,
         table=table,
@@ -176,7 +178,7 @@ def answer(
 def _fit(study: Study, table: Table) -> Any:
     from benchmodels.adjustment import FixedEffects, Pooled
 
-    model = {"pooled": Pooled, "fixed-effects": FixedEffects}[study.model.kind]
+    model: type[Pooled | FixedEffects] = Pooled if study.model.kind == "pooled" else FixedEffects
     roles: dict[str, Any] = study.roles.model_dump()
     roles["choice"] = tuple(roles["choice"])
     return model(study.model.formula, family=study.model.family, missing=study.model.missing, **roles).fit(table.frame)
@@ -317,7 +319,13 @@ def _check_together(studies: Sequence[Study], *, data: object, lang: Language) -
 
 
 def _finish(
-    folder: Path, outcomes: Sequence[Outcome], chapters: Sequence[Any], *, lang: Language, rng: int, command: str
+    folder: Path,
+    outcomes: Sequence[Outcome],
+    chapters: Sequence[Any],
+    *,
+    lang: Language,
+    rng: int,
+    command: str,
 ) -> None:
     """Write the page and the manifest, in this order: the manifest holds the hash of the page."""
     from benchmodels.datasets import SIMULATED_NOTICE
@@ -346,7 +354,12 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     table, source = outcome.table, outcome.main.source
     return {
         "study": outcome.study.model_dump(mode="json", exclude_none=True),
-        "data": {"name": table.name, "sha256": table.sha256, "rows": table.rows, "simulated": table.simulated},
+        "data": {
+            "name": table.name,
+            "sha256": table.sha256,
+            "rows": table.rows,
+            "simulated": table.simulated,
+        },
         "model": source.model,
         "rows_read": source.rows_read,
         "rows_dropped": source.rows_dropped,

@@ -1,7 +1,7 @@
-"""A study as a specification: one TOML file that says what is asked, of which table, and how to put it in words.
+"""A study as a specification: one TOML file with the question, its table, and how to put it in words.
 
-The file is read with the standard library, checked as a whole and refused with every fault at once, so that a study
-is corrected in one round and not in ten.
+The file is read with the standard library, checked as a whole and refused with every fault at once, so that
+a study is corrected in one round and not in ten.
 """
 
 from __future__ import annotations
@@ -76,7 +76,15 @@ class Roles(_Section):
 
     def columns(self) -> list[str]:
         """Return the columns that are named by a role, once each."""
-        single = [self.unit, self.trials, self.exposure, self.offset, self.frequency, self.period, self.cluster]
+        single = [
+            self.unit,
+            self.trials,
+            self.exposure,
+            self.offset,
+            self.frequency,
+            self.period,
+            self.cluster,
+        ]
         return list(dict.fromkeys([name for name in single if name] + self.choice))
 
 
@@ -85,7 +93,7 @@ class Model(_Section):
 
     kind: Literal["pooled", "fixed-effects"] = Field(description="Coefficients over all rows, or within units.")
     formula: Annotated[str, StringConstraints(pattern=r"~")] = Field(description="outcome ~ composition.")
-    family: Literal["gaussian", "binomial", "poisson", "fractional"] = Field(description="Family of the outcome.")
+    family: Literal["gaussian", "binomial", "poisson"] = Field(description="Family of the outcome.")
     missing: Literal["raise", "drop"] = Field("raise", description="What to do with rows with missing values.")
 
 
@@ -165,7 +173,8 @@ class Study(_Section):
         """
         if lang not in self.texts:
             raise SpecificationError(
-                f"study {self.id!r} has no texts in {lang!r}; it has {_listed(self.texts)}. Add a [texts.{lang}] section"
+                f"study {self.id!r} has no texts in {lang!r}; it has {_listed(self.texts)}. "
+                f"Add a [texts.{lang}] section"
             )
         return self.texts[lang]
 
@@ -251,7 +260,7 @@ def _cross_faults(table: dict[str, Any]) -> list[str]:
             # A 0/1 outcome, one row a case, needs neither; nothing to say.
             return faults
         if family in ("gaussian", "poisson") and "trials" in roles:
-            faults.append(f"roles.trials: belongs to family 'binomial' or 'fractional' (found family {family!r})")
+            faults.append(f"roles.trials: belongs to family 'binomial' (found family {family!r})")
     return faults
 
 

@@ -169,7 +169,7 @@ def read_table(
     Raises
     ------
     DataError
-        The file is missing, empty, of another kind, not in this encoding, or needs an extra that is not installed.
+        The file is missing, empty, of another kind, not in this encoding, or needs an extra not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -180,7 +180,9 @@ def read_table(
     if kind in (".csv", ".tsv", ".txt"):
         return _read_csv(path, sep=sep, decimal=decimal, encoding=encoding, labels=labels)
     if kind not in _EXTRAS:
-        raise DataError(f"{path.name}: files of this kind cannot be read; allowed are .csv, .tsv, .txt, .xlsx and .parquet")
+        raise DataError(
+            f"{path.name}: files of this kind cannot be read; allowed are .csv, .tsv, .txt, .xlsx, .parquet"
+        )
     module, extra = _EXTRAS[kind]
     try:
         if kind == ".parquet":
@@ -196,12 +198,15 @@ def read_table(
     return pd.DataFrame(frame)
 
 
-def _read_csv(path: Path, *, sep: str | None, decimal: str | None, encoding: str, labels: Sequence[str]) -> pd.DataFrame:
+def _read_csv(
+    path: Path, *, sep: str | None, decimal: str | None, encoding: str, labels: Sequence[str]
+) -> pd.DataFrame:
     try:
         text = path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path.name}: not {encoding} at byte {error.start}; save it as UTF-8, or give data.encoding, such as 'cp1252'"
+            f"{path.name}: not {encoding} at byte {error.start}; save it as UTF-8, "
+            "or give data.encoding, such as 'cp1252'"
         ) from error
     except LookupError as error:
         raise DataError(f"{path.name}: no encoding {encoding!r}") from error
@@ -210,7 +215,9 @@ def _read_csv(path: Path, *, sep: str | None, decimal: str | None, encoding: str
     sep = sep or _separator(text)
     mark = decimal or ("," if sep == ";" else ".")
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=sep, decimal=mark, skipinitialspace=True, dtype=dict.fromkeys(labels, str))
+        frame = pd.read_csv(
+            io.StringIO(text), sep=sep, decimal=mark, skipinitialspace=True, dtype=dict.fromkeys(labels, str)
+        )
     except (ValueError, csv.Error) as error:
         raise DataError(f"{path.name}: cannot be read as CSV with separator {sep!r}: {error}") from error
     if decimal is None and mark == ",":
@@ -219,7 +226,7 @@ def _read_csv(path: Path, *, sep: str | None, decimal: str | None, encoding: str
 
 
 def _refuse_points(frame: pd.DataFrame, *, name: str, labels: Sequence[str]) -> None:
-    """Refuse columns like '1.234' where the decimal mark was inferred to be a comma: it may be 1234 or 1.234."""
+    """Refuse columns like '1.234' where a decimal comma was inferred: it may be 1234 or 1.234."""
     for column in frame.columns:
         values = frame[column].dropna()
         if column in labels or values.empty or pd.api.types.is_numeric_dtype(values):
@@ -228,8 +235,9 @@ def _refuse_points(frame: pd.DataFrame, *, name: str, labels: Sequence[str]) -> 
         pointed = text.str.fullmatch(r"[-+]?\d[\d.]*\.\d+(,\d+)?")
         if pointed.any() and (pointed | text.str.fullmatch(r"[-+]?\d+(,\d+)?")).all():
             raise DataError(
-                f"{name}: column {column!r} holds numbers such as {text[pointed].iloc[0]!r}, which read differently with "
-                "decimal comma and decimal point; give data.decimal = '.' or save the file without thousands separators"
+                f"{name}: column {column!r} holds numbers such as {text[pointed].iloc[0]!r}, which read differently "
+                "with decimal comma and decimal point; give data.decimal = '.', or save the file without "
+                "thousands separators"
             )
 
 

@@ -1,4 +1,4 @@
-"""Geometry of the two figures that are drawn on the page itself, so that a unit can be found and highlighted in them.
+"""Geometry of the two figures drawn on the page itself, so that a unit can be found and highlighted.
 
 No statistic is computed here: only positions on paper.
 """
@@ -77,7 +77,7 @@ class Values:
 
 
 def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
-    """Place units by size (logarithmic) and gap, with limits by chance alone and with the ordinary spread added.
+    """Place units by size (logarithmic) and gap, with limits by chance alone and with ordinary spread.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
     """
     width, height, left, right, top, bottom = _frame(narrow)
     shown = np.isfinite(values.gap) & (values.size > 0)
-    low, high = np.log10(values.size[shown].min()), np.log10(values.size[shown].max())
+    sizes = values.size[shown] if shown.any() else np.array([1.0, 10.0])
+    low, high = float(np.log10(sizes.min())), float(np.log10(sizes.max()))
     room = max(0.04 * (high - low), 0.02)
     low, high = low - room, high + room
     y_low, y_high = _range(values.gap[shown])
@@ -111,7 +112,7 @@ def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
             unusual=values.unusual[i],
             title=values.titles[i],
         )
-        for i in np.flatnonzero(shown)
+        for i in np.flatnonzero(shown).tolist()
     ]
     return Drawing(
         width=width,

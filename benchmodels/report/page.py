@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from benchmodels.errors import SpecificationError
 from benchmodels.report.figures import Values, caterpillar, funnel
-from benchmodels.report.view import Row, national_tiles, rows_of, short_verdict, wording_of
+from benchmodels.report.view import Row, national_tiles, part_decimals, rows_of, short_verdict, wording_of
 from benchmodels.report.wording import Lang, first_upper, wording
 
 if TYPE_CHECKING:
@@ -102,15 +102,16 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
     w = wording_of(chapter, base)
     rows = rows_of(chapter, w)
     source = chapter.main.source
-    sources = list(chapter.labels.sources) + ([source.data] if source.data else [])
+    sources = list(chapter.labels.sources) + ([w.translated(source.data)] if source.data else [])
     return {
         "id": chapter.id,
         "w": w,
         "labels": chapter.labels,
         "chapter": chapter,
         "rows": rows,
+        "direct": "_direct" if chapter.main.standard == "direct" else "",
         "order": sorted(range(len(rows)), key=lambda i: base.order(rows[i].label)),
-        "parts_start": w.number(chapter.national, chapter.decimals + 1),
+        "parts_start": w.number(chapter.national, part_decimals(chapter)),
         "model": re.sub(r", \w+=(None|\(\))(?=[,)])", "", source.model),
         "tiles": national_tiles(chapter, rows, w),
         "drawings": _drawings(chapter, rows, w),
@@ -159,7 +160,7 @@ def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
 
 
 def _terms(formula: str) -> list[str]:
-    """Return the terms on the right-hand side, as written; only for their labels, so a plain split will do."""
+    """Return the terms on the right-hand side, as written; for their labels only, so a plain split will do."""
     return [term.strip() for term in formula.partition("~")[2].split("+") if term.strip() not in ("", "1", "0", "-1")]
 
 
@@ -168,7 +169,10 @@ def _coefficient_rows(chapter: Chapter, w: Wording) -> list[list[str]]:
         return []
     return [
         [_cell(value, w) for value in record]
-        for record in [list(chapter.coefficients.columns), *chapter.coefficients.to_numpy(dtype=object).tolist()]
+        for record in [
+            list(chapter.coefficients.columns),
+            *chapter.coefficients.to_numpy(dtype=object).tolist(),
+        ]
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmodels.decomposition import LEFT_OUT
 from benchmodels.report.wording import first_upper
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from benchmodels.report.chapter import Chapter
     from benchmodels.report.wording import Wording
 
-__all__ = ["Row", "national_tiles", "rows_of", "wording_of"]
+__all__ = ["Row", "national_tiles", "part_decimals", "rows_of", "short_verdict", "wording_of"]
 
 _MARKS = {"above": "▲", "below": "▼", "not": "●", "withheld": "○"}
 
@@ -59,7 +60,9 @@ class Row:
             "sentence": " ".join(self.sentences),
             "rank": self.rank_sentence,
             "parts_end": self.parts_end,
-            "parts_lead": first_upper(w("parts_lead", unit=self.label, national=w.common["national"], expected=self.expected)),
+            "parts_lead": first_upper(
+                w("parts_lead", unit=self.label, national=w.common["national"], expected=self.expected)
+            ),
             "parts_end_label": w("parts_end", unit=self.label),
         }
         for kind, verdict in (("different", self.different), ("unusual", self.unusual)):
@@ -82,7 +85,9 @@ def short_verdict(w: Wording, kind: str, verdict: str) -> str:
 def wording_of(chapter: Chapter, w: Wording) -> Wording:
     """Return the words with what a chapter calls its units, its size and its measures."""
     labels = chapter.labels
-    names = {name: getattr(labels, name) for name in ("one", "the_one", "many", "the_many", "everyone", "size", "measure")}
+    names = {
+        name: getattr(labels, name) for name in ("one", "the_one", "many", "the_many", "everyone", "size", "measure")
+    }
     about = w.about(**names, level=w.percent(w.number(chapter.main.level * 100, 0)))
     return about.about(national=about.amount(chapter.national, labels.rate, chapter.decimals))
 
@@ -94,7 +99,15 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
     ranks = _ranks(chapter)
     parts = _parts(chapter)
     return [
-        _row(chapter, w, i, different=different[i], unusual=unusual[i], rank=ranks.get(label), parts=parts.get(label, {}))
+        _row(
+            chapter,
+            w,
+            i,
+            different=different[i],
+            unusual=unusual[i],
+            rank=ranks.get(label),
+            parts=parts.get(label, {}),
+        )
         for i, label in enumerate(chapter.main.unit.tolist())
     ]
 
@@ -157,7 +170,7 @@ def _row(
         sentences=(sentence, *_size_words(chapter, w, i)),
         rank_sentence=rank_sentence,
         parts=_told_parts(chapter, w, parts, should),
-        parts_end=w.number(should, decimals + 1),
+        parts_end=w.number(should, part_decimals(chapter)),
         cells=cells,
         sort=tuple(
             float(v) if math.isfinite(v) else None
@@ -174,7 +187,7 @@ def _size_words(chapter: Chapter, w: Wording, i: int) -> list[str]:
     """Return how many cases the gap amounts to, where cases are counted, and how many the figures rest on."""
     more = float(chapter.main.observed[i] - chapter.main.expected[i])
     sentences = []
-    if chapter.counts and math.isfinite(more) and round(abs(more)) > 0:
+    if chapter.counts and math.isfinite(more) and round(abs(more)) > 1:
         key = "sentence_more" if more > 0 else "sentence_fewer"
         sentences.append(w(key, number=w.number(round(abs(more)))))
     sentences.append(w("sentence_size", number=w.number(float(chapter.main.size[i]))))
@@ -184,20 +197,25 @@ def _size_words(chapter: Chapter, w: Wording, i: int) -> list[str]:
 def _told_parts(
     chapter: Chapter, w: Wording, parts: dict[str, float], should: float
 ) -> tuple[tuple[str, str, float], ...]:
-    """Return label, text and value of each part, largest first; and what leaving the unit out itself moves."""
+    """Return label, text and value of each part, largest first; then what leaving the unit out moves."""
     if not parts:
         return ()
     labelled: dict[str, float] = {}
     for term, value in parts.items():
-        name = first_upper(chapter.labels.term(term))
-        labelled[name] = labelled.get(name, 0.0) + value * chapter.scale
+        if term != LEFT_OUT:
+            name = first_upper(chapter.labels.term(term))
+            labelled[name] = labelled.get(name, 0.0) + value * chapter.scale
     rest = should - chapter.national - sum(labelled.values())
     ordered = sorted(labelled.items(), key=lambda item: -abs(item[1]))
-    if abs(rest) >= 0.5 * 10.0 ** -(chapter.decimals + 1):
+    decimals = part_decimals(chapter)
+    if abs(rest) >= 0.5 * 10.0**-decimals:
         ordered.append((w("parts_rest"), rest))
-    return tuple(
-        (name, w.number(value, chapter.decimals + 1, sign=True), value) for name, value in ordered
-    )
+    return tuple((name, w.number(value, decimals, sign=True), value) for name, value in ordered)
+
+
+def part_decimals(chapter: Chapter) -> int:
+    """Return the decimals that parts are told with: one more than rates, where rates have any."""
+    return chapter.decimals + 1 if chapter.decimals else 0
 
 
 def _rank_words(w: Wording, label: str, rank: dict[str, float] | None, *, count: int) -> tuple[str, str]:
@@ -206,7 +224,12 @@ def _rank_words(w: Wording, label: str, rank: dict[str, float] | None, *, count:
     alone = _places(w, rank["lower"], rank["upper"])
     together = _places(w, rank["simultaneous_lower"], rank["simultaneous_upper"])
     sentence = w(
-        "rank_sentence", unit=label, rank=w.number(rank["rank"]), count=count, between=alone, simultaneous=together
+        "rank_sentence",
+        unit=label,
+        rank=w.number(rank["rank"]),
+        count=count,
+        between=alone,
+        simultaneous=together,
     )
     return sentence, f"{w.number(rank['lower'])}–{w.number(rank['upper'])}"
 
@@ -226,7 +249,8 @@ def _ranks(chapter: Chapter) -> dict[Any, dict[str, float]]:
 
 
 def _parts(chapter: Chapter) -> dict[Any, dict[str, float]]:
-    if chapter.parts is None:
+    # Parts are of the value expected with the unit's own people; a direct figure is of the whole country's.
+    if chapter.parts is None or chapter.main.standard == "direct":
         return {}
     found: dict[Any, dict[str, float]] = {}
     for record in chapter.parts.to_dict("records"):
@@ -254,7 +278,11 @@ def national_tiles(chapter: Chapter, rows: list[Row], w: Wording) -> list[tuple[
     withheld = sum(row.different == "withheld" for row in rows)
     tiles = [
         (w.common["national"], w("national_level"), ""),
-        (w.number(len(rows)), w("national_units"), w("national_units_note", withheld=withheld) if withheld else ""),
+        (
+            w.number(len(rows)),
+            w("national_units"),
+            w("national_units_note", withheld=withheld) if withheld else "",
+        ),
     ]
     for kind in ("different", "unusual"):
         above, below = (sum(getattr(row, kind) == side for row in rows) for side in ("above", "below"))

@@ -42,7 +42,7 @@ class Wording:
     sentences: Mapping[str, str] = field(default_factory=dict)
 
     def translated(self, sentence: str) -> str:
-        """Return a sentence that a model said in English, in this language where it is known; else as it is."""
+        """Return a sentence of a model, said in English, in this language where it is known; else as it is."""
         for said, ours in self.sentences.items():
             if said in sentence:
                 told = sentence.replace(said, ours)
@@ -54,6 +54,7 @@ class Wording:
         return replace(self, common={**self.common, **common})
 
     def __call__(self, key: str, **values: object) -> str:
+        """Return the sentence of a key with its places filled in."""
         return self.table[key].format(**{**self.common, **{name: str(value) for name, value in values.items()}})
 
     def number(self, value: float, decimals: int = 0, *, sign: bool = False) -> str:

@@ -32,9 +32,7 @@ def plain(theta, s, *, level, draws, rng, noise=None, df=None):
         finite = np.flatnonzero(np.isfinite(df))
         for child, start in zip(chi.spawn(math.ceil(draws / 1000)), range(0, draws, 1000), strict=True):
             size = (len(finite), min(1000, draws - start))
-            own[finite, start : start + 1000] *= (
-                child.chisquare(df[finite, None], size=size) / df[finite, None]
-            )
+            own[finite, start : start + 1000] *= child.chisquare(df[finite, None], size=size) / df[finite, None]
     t, statistic = {}, {}
     for j in range(k):
         for r in range(k):
@@ -167,9 +165,7 @@ def test_estimated_noise_keeps_the_level():
         x = rng.normal(size=k)
         noise = rng.chisquare(df, k) / df
         for name, freedom in (("t", np.full(k, df)), ("normal", np.full(k, np.inf))):
-            sets = confidence_sets(
-                x, np.diag(noise), noise=noise, df=freedom, draws=1000, level=0.9, rng=rng
-            )
+            sets = confidence_sets(x, np.diag(noise), noise=noise, df=freedom, draws=1000, level=0.9, rng=rng)
             wrong[name] += (sets.simultaneous_lower > 1).any() or (sets.simultaneous_upper < k).any()
     assert wrong["t"] / reps < 0.1 + 4 * np.sqrt(0.1 * 0.9 / reps)
     assert wrong["normal"] > 1.5 * wrong["t"]

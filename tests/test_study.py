@@ -1,0 +1,397 @@
+"""Studies: the file and its faults, the table, the folder of results."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tomllib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmodels.errors import BenchmodelsWarning, DataError, SpecificationError
+from benchmodels.replication import answer, parse_study, read_study, run_studies, run_study, shipped_studies
+from benchmodels.replication.folder import harmless, staged, write_csv
+from benchmodels.replication.tables import load_table, read_table
+
+TEXTS = {
+    "title": "Fravær",
+    "question": "Mere end ventet?",
+    "outcome": "Andel med fravær.",
+    "size": "elever",
+    "rate": "%",
+    "measure": "procentpoint",
+    "caveats": ["Ikke årsag."],
+    "terms": {"sex": "køn"},
+}
+SPEC: dict[str, object] = {
+    "study": {"id": "small"},
+    "data": {"path": "small.csv"},
+    "roles": {"unit": "kommune", "trials": "elever"},
+    "model": {"kind": "fixed-effects", "family": "binomial", "formula": "fravær ~ C(sex)"},
+    "comparison": {"contrast": "difference", "scale": 100.0, "decimals": 1},
+    "texts": {"da": TEXTS, "en": TEXTS},
+}
+
+
+def spec(**changes: object) -> dict[str, object]:
+    table = copy.deepcopy(SPEC)
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        inner = table
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[key] = value
+    return table
+
+
+def small_table(names: tuple[str, ...] = ("Ærø", "Århus", "Øst", "Vest")) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    rows = [
+        {"kommune": name, "sex": sex, "elever": int(n), "fravær": int(rng.binomial(n, p))}
+        for i, name in enumerate(names)
+        for sex, p in (("boy", 0.2 + 0.03 * i), ("girl", 0.1 + 0.03 * i))
+        for n in [rng.integers(150, 400)]
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def small() -> object:
+    return parse_study(spec())
+
+
+def test_shipped_studies_are_complete_in_both_languages() -> None:
+    ids = {read_study(path).id for path in shipped_studies().values()}
+    assert ids == set(shipped_studies())
+    for path in shipped_studies().values():
+        study = read_study(path)
+        da, en = study.words("da"), study.words("en")
+        assert len(da.caveats) == len(en.caveats) >= 5
+        assert set(da.terms) == set(en.terms)
+        assert all(name in study.model.formula for name in da.terms)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    table = spec(
+        study__id="../evil",
+        comparison__standard="indirekt",
+        comparison__levle=0.9,
+        comparison__level=1.5,
+        roles__unti="kommune",
+        model__formula="no tilde",
+        data__dataset="denmark.school_absence",
+        texts__da__titel="x",
+        texts__de=TEXTS,
+    )
+    del table["roles"]["unit"]
+    del table["texts"]["da"]["measure"]
+    with pytest.raises(SpecificationError) as caught:
+        parse_study(table, name="x.toml")
+    told = str(caught.value)
+    for fault in (
+        "comparison.standard: must be one of 'indirect', 'direct' (found 'indirekt')",
+        "comparison.levle: unknown key; did you mean 'level'? (allowed: ",
+        "comparison.level: must be less than 1 (found 1.5)",
+        "roles.unti: unknown key; did you mean 'unit'?",
+        "roles.unit: is missing",
+        "study.id: must be written as small letters a-z, digits and hyphens (found '../evil')",
+        "model.formula: must be written as 'outcome ~ terms' (found 'no tilde')",
+        "data: exactly one of 'dataset' and 'path' must be given (found both)",
+        "texts.da.titel: unknown key; did you mean 'title'?",
+        "texts.da.measure: is missing",
+        "texts.de: must be one of 'da', 'en' (found 'de')",
+    ):
+        assert fault in told, told
+    assert told.startswith("x.toml: 11 faults")
+
+
+def test_a_missing_section_and_roles_that_do_not_fit() -> None:
+    table = spec(model__family="poisson")
+    del table["comparison"]
+    with pytest.raises(SpecificationError, match=r"comparison: is missing\n  roles.trials: belongs to family"):
+        parse_study(table)
+
+
+def test_study_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SpecificationError, match="none.toml: cannot be read"):
+        read_study(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("[study\n", encoding="utf-8")
+    with pytest.raises(SpecificationError, match=r"bad.toml: not valid TOML: .*line 1"):
+        read_study(tmp_path / "bad.toml")
+    (tmp_path / "latin.toml").write_bytes("[study]\nid = 'æ'".encode("latin-1"))
+    with pytest.raises(SpecificationError, match="not UTF-8 at byte 14"):
+        read_study(tmp_path / "latin.toml")
+
+
+def test_texts_in_a_language_the_study_does_not_have() -> None:
+    table = spec()
+    del table["texts"]["en"]
+    with pytest.raises(SpecificationError, match=r"no texts in 'en'; it has 'da'. Add a \[texts.en\]"):
+        parse_study(table).words("en")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ('kommune,elever,pris\nÆrø,10,1.5\n"Aa, by",20,-2.5\n', "utf-8"),
+        ('kommune,elever,pris\r\nÆrø,10,1.5\r\n"Aa, by",20,-2.5\r\n', "utf-8-sig"),
+        ("kommune;elever;pris\nÆrø;10;1,5\nAa, by;20;-2,5\n", "utf-8-sig"),
+        ("kommune\telever\tpris\nÆrø\t10\t1.5\nAa, by\t20\t-2.5\n", "utf-8"),
+    ],
+)
+def test_csv_as_it_comes(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
+    frame = read_table(path)
+    assert list(frame.columns) == ["kommune", "elever", "pris"]
+    assert frame["kommune"].tolist() == ["Ærø", "Aa, by"]
+    assert frame["pris"].tolist() == [1.5, -2.5]
+
+
+def test_csv_codes_keep_their_zero_and_points_are_not_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("kode;pris\n0101;1.234\n0147;56\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"column 'pris' holds numbers such as '1.234'.*data.decimal = '.'"):
+        read_table(path, labels=["kode"])
+    frame = read_table(path, labels=["kode"], decimal=".")
+    assert frame["kode"].tolist() == ["0101", "0147"]
+    assert frame["pris"].tolist() == [1.234, 56.0]
+
+
+def test_tables_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="no file .*none.csv"):
+        read_table(tmp_path / "none.csv")
+    for content in (b"", b" \n\n"):
+        (tmp_path / "empty.csv").write_bytes(content)
+        with pytest.raises(DataError, match="empty.csv: the file is empty"):
+            read_table(tmp_path / "empty.csv")
+    (tmp_path / "latin.csv").write_bytes("kommune,n\nÆrø,1\n".encode("cp1252"))
+    with pytest.raises(DataError, match="not utf-8-sig at byte 10; save it as UTF-8, or give data.encoding"):
+        read_table(tmp_path / "latin.csv")
+    assert read_table(tmp_path / "latin.csv", encoding="cp1252")["kommune"].tolist() == ["Ærø"]
+    (tmp_path / "t.doc").write_bytes(b"x")
+    with pytest.raises(DataError, match="allowed are .csv"):
+        read_table(tmp_path / "t.doc")
+    (tmp_path / "t.xlsx").write_bytes(b"not a workbook")
+    with pytest.raises(DataError, match="t.xlsx: cannot be read"):
+        read_table(tmp_path / "t.xlsx")
+
+    def missing(*args: object, **kwargs: object) -> None:
+        raise ImportError("openpyxl")
+
+    monkeypatch.setattr(pd, "read_excel", missing)
+    with pytest.raises(DataError, match=r'pip install "benchmodels\[excel\]"'):
+        read_table(tmp_path / "t.xlsx")
+
+
+def test_xlsx_and_parquet(tmp_path: Path) -> None:
+    table = small_table()
+    table.to_excel(tmp_path / "t.xlsx", index=False, sheet_name="Ark æøå")
+    table.to_parquet(tmp_path / "t.parquet")
+    for frame in (read_table(tmp_path / "t.xlsx", sheet="Ark æøå"), read_table(tmp_path / "t.parquet")):
+        assert frame["fravær"].tolist() == table["fravær"].tolist()
+    with pytest.raises(DataError, match="t.xlsx: cannot be read"):
+        read_table(tmp_path / "t.xlsx", sheet="none")
+
+
+def test_missing_columns_name_the_nearest() -> None:
+    table = small_table().rename(columns={"kommune": "Kommuner"})
+    with pytest.raises(DataError, match=r"no column 'kommune' \(did you mean 'Kommuner'\?\); there is Kommuner, sex"):
+        load_table(parse_study(spec()), data=table)
+    with pytest.raises(DataError, match="the table has no rows"):
+        load_table(parse_study(spec()), data=small_table().iloc[:0])
+
+
+def test_filter_and_aggregate() -> None:
+    table = pd.DataFrame(
+        {
+            "kommune": ["a", "a", "b", "b", "b"],
+            "service": ["x", "y", "x", "y", "z"],
+            "elever": [1, 2, 3, 4, 99],
+            "same": [7, 7, 8, 8, 8],
+        }
+    )
+    study = parse_study(
+        spec(data__filter={"service": ["x", "y"]}, data__aggregate={"by": ["kommune"], "sum": ["elever"]})
+    )
+    found = load_table(study, data=table)
+    assert found.frame.to_dict("list") == {"kommune": ["a", "b"], "same": [7, 8], "elever": [3, 7]}
+    assert found.rows == 5
+    lost = parse_study(spec(data__aggregate={"by": ["kommune"], "sum": ["elever"]}, roles__cluster="service"))
+    with pytest.raises(DataError, match="table after aggregation: no column 'service'"):
+        load_table(lost, data=table)
+    with pytest.raises(DataError, match="no row has service = 'q'; there is x, y, z"):
+        load_table(parse_study(spec(data__filter={"service": "q"})), data=table)
+
+
+def test_text_is_made_harmless_and_numbers_stay() -> None:
+    nasty = ["=cmd|' /C calc'!A0", "+1", "-x", "@x", "\tx", "\rx", "\nx", " =1+1", "＝1", "Ærø", "a-b"]
+    frame = pd.DataFrame({"unit": nasty, "gap": np.linspace(-5, 5, len(nasty))})
+    safe = harmless(frame)
+    assert safe["unit"].tolist() == [f"'{text}" for text in nasty[:-2]] + nasty[-2:]
+    assert safe["gap"].tolist() == frame["gap"].tolist()
+    mixed = harmless(pd.DataFrame({"unit": pd.Series([-1, "-1"], dtype=object)}))
+    assert mixed["unit"].tolist() == [-1, "'-1"]
+
+
+def test_csv_round_trip_in_both_forms(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"unit": ['Sankt "Hans"\nby; nord, øst', "=x"], "gap": [-1.5, 2.25]})
+    for danish in (False, True):
+        path = tmp_path / f"{danish}.csv"
+        write_csv(frame, path, danish=danish)
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+        back = read_table(path)
+        assert back["unit"].tolist() == [frame["unit"][0], "'=x"]
+        assert back["gap"].tolist() == [-1.5, 2.25]
+    assert b"-1,5" in path.read_bytes()
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_is_left_when_writing_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), staged(tmp_path / "deep" / "out") as folder:
+        (folder / "half.csv").write_text("x", encoding="utf-8")
+        raise error
+    assert files(tmp_path) == set()
+
+
+def test_an_old_result_survives_a_failure_and_is_replaced_by_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = parse_study(spec())
+    out = tmp_path / "out"
+    run_study(study, out=out, data=small_table(), danish_csv=True)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmodels.report.render_page", lambda *a, **k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_study(study, out=out, data=small_table())
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    with monkeypatch.context() as patch:  # the very last move fails
+        real = __import__("os").replace
+
+        def broken(source: object, target: object) -> None:
+            if str(source).endswith(".partial"):
+                raise OSError("disk")
+            real(source, target)
+
+        patch.setattr("benchmodels.replication.folder.os.replace", broken)
+        with pytest.raises(OSError, match="disk"):
+            run_study(study, out=out, data=small_table())
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    run_study(study, out=out, data=small_table())
+    assert "small.da.csv" not in files(out)
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+
+
+def test_folders_of_others_are_refused(tmp_path: Path) -> None:
+    study = parse_study(spec())
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(DataError, match="file is a file"):
+        run_study(study, out=tmp_path / "file", data=small_table())
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "manifest.json").write_text('{"tool": "other", "files": {}}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"not a result of benchmodels \(manifest.json\)"):
+        run_study(study, out=foreign, data=small_table())
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    run_study(study, out=ours, data=small_table())
+    (ours / "my notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(DataError, match=r"\(my notes.txt\)"):
+        run_study(study, out=ours, data=small_table())
+    assert (ours / "my notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_folder_table_and_manifest(tmp_path: Path) -> None:
+    table = small_table(("Ærø", "=Århus", '<script>alert("1")</script>', 'Nord\n"Øst"; 1'))
+    path = tmp_path / "data" / "small.csv"
+    path.parent.mkdir()
+    table.to_csv(path, index=False)
+    study = parse_study(spec(), folder=path.parent)
+    page = run_study(study, out=tmp_path / "out", danish_csv=True, rng=7, lang="en", command="benchmodels run x")
+    assert page == tmp_path / "out" / "index.html"
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["tool"] == "benchmodels"
+    assert set(manifest["files"]) == {p for p in files(tmp_path / "out") if "." in p} - {"manifest.json"}
+    assert {"python", "benchmodels", "numpy", "scipy", "pandas"} <= set(manifest["versions"])
+    assert manifest["options"] == {"lang": "en", "rng": 7, "command": "benchmodels run x"}
+    [record] = manifest["studies"]
+    assert record["data"]["name"] == "small.csv"
+    assert record["data"]["rows"] == 8
+    import hashlib
+
+    assert record["data"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert parse_study(record["study"]).model == study.model
+    assert record["rng"]
+    assert str(tmp_path) not in json.dumps(manifest)
+    written = read_table(tmp_path / "out" / "small.csv")
+    danish = read_table(tmp_path / "out" / "small.da.csv")
+    pd.testing.assert_frame_equal(written, danish)
+    assert set(written["unit"]) == {"Ærø", "'=Århus", '<script>alert("1")</script>', 'Nord\n"Øst"; 1'}
+    answered = answer(study, rng=np.random.default_rng(np.random.SeedSequence(7).spawn(1)[0])).to_frame()
+    np.testing.assert_allclose(written["difference"], answered["difference"], rtol=1e-12)
+    assert written["rank_lower"].tolist() == answered["rank_lower"].tolist()
+
+
+def test_rows_and_totals_in_the_table() -> None:
+    frame = answer(parse_study(spec(comparison__rank=False)), data=small_table()).to_frame()
+    np.testing.assert_allclose(frame["difference"], frame["observed_rate"] - frame["expected_rate"], rtol=1e-9)
+    np.testing.assert_allclose(frame["ratio"], frame["observed"] / frame["expected"], rtol=1e-9)
+    assert "rank" not in frame
+
+
+def test_the_same_seed_gives_the_same_ranks_and_row_order_does_not_matter() -> None:
+    study, table = parse_study(spec()), small_table()
+    first = answer(study, data=table, rng=3).to_frame()
+    again = answer(study, data=table.sample(frac=1, random_state=1), rng=3).to_frame()
+    numbers = first.columns[1:].difference(["different", "unusual", "withheld"])
+    pd.testing.assert_frame_equal(
+        first.set_index("unit")[numbers].astype(float),
+        again.set_index("unit").loc[first["unit"], numbers].astype(float),
+        rtol=1e-8,
+    )
+
+
+def test_our_warnings_become_notes_and_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmodels.replication import run
+
+    def noisy(*args: object, **kwargs: object) -> object:
+        warnings.warn("ours", BenchmodelsWarning, stacklevel=1)
+        warnings.warn("theirs", UserWarning, stacklevel=1)
+        return load_table(*args, **kwargs)
+
+    monkeypatch.setattr(run, "load_table", noisy)
+    with pytest.warns(UserWarning, match="theirs") as caught:
+        outcome = answer(parse_study(spec()), data=small_table())
+    assert "ours" in outcome.notes
+    assert [str(item.message) for item in caught] == ["theirs"]
+
+
+def test_studies_that_cannot_stand_together(tmp_path: Path, small: object) -> None:
+    for studies, data, told in (
+        ([], None, "no study"),
+        ([small, small], None, "different ids"),
+        ([small, small], "x", "one study"),
+    ):
+        with pytest.raises(SpecificationError, match=told):
+            run_studies(studies, out=tmp_path / "out", data=data)
+    assert files(tmp_path) == set()
+
+
+def test_a_study_can_be_written_as_toml_with_relative_data(tmp_path: Path) -> None:
+    text = Path(shipped_studies()["school-absence"]).read_text(encoding="utf-8")
+    text = text.replace('dataset = "denmark.school_absence"', 'path = "rows.csv"')
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    assert tomllib.loads(text)["data"] == {"path": "rows.csv"}
+    study = read_study(tmp_path / "s.toml")
+    assert study.data_file == tmp_path / "rows.csv"
+    with pytest.raises(DataError, match="no file .*rows.csv"):
+        answer(study)
