@@ -67,7 +67,7 @@ def demo(
     danish_csv: DanishCsv = False,
     seed: Seed = 0,
 ) -> None:
-    """Run the three studies that come with the package, on simulated figures, into one page."""
+    """Run the three studies that ship, on simulated figures."""
     from benchmodels.replication import read_study, shipped_studies
 
     studies = [read_study(path) for path in shipped_studies().values()]
@@ -115,17 +115,22 @@ def _run(
 
     console = Console(stderr=True)
     command += f" --lang {lang.value}" + (f" --seed {seed}" if seed else "")
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        page = run_studies(
-            studies,
-            out=out,
-            data=data,
-            lang=lang.value,
-            danish_csv=danish_csv,
-            rng=seed,
-            progress=_teller(bar),
-            command=command,
-        )
+    try:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            page = run_studies(
+                studies,
+                out=out,
+                data=data,
+                lang=lang.value,
+                danish_csv=danish_csv,
+                rng=seed,
+                progress=_teller(bar),
+                command=command,
+            )
+    except KeyboardInterrupt as interruption:
+        # The framework would leave without a word.
+        sys.stderr.write("benchmodels: interrupted; nothing was written\n")
+        raise typer.Exit(130) from interruption
     typer.echo(f"Open {page.resolve()} in a browser.")
 
 
@@ -163,9 +168,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except tuple(kind for kind, _ in codes) as error:
         sys.stderr.write(f"benchmodels: {error}\n")
         sys.exit(next(code for kind, code in codes if isinstance(error, kind)))
-    except KeyboardInterrupt:
-        sys.stderr.write("benchmodels: interrupted; nothing was written\n")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ exactly: rows alike in unit and covariates are one row with their totals.
 
 from __future__ import annotations
 
+import ast
 import re
-from dataclasses import dataclass, field
+import unicodedata
+import warnings
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -20,7 +23,7 @@ from benchmodels.kernels.families import Family
 from benchmodels.table import Table, listed, numbers, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,6 +94,16 @@ class Roles:
         twice = {c for c in played.values() if list(played.values()).count(c) > 1}
         if twice:
             raise SpecificationError(f"a column can play one role only; {listed(sorted(twice))} plays several")
+
+    def __repr__(self) -> str:
+        # What was asked, without the roles that are not played: this line is printed in reports.
+        said = [repr(getattr(self, f.name)) for f in fields(self) if not f.kw_only]
+        said += [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields(self)
+            if f.kw_only and (f.name in ("unit", "family") or getattr(self, f.name) != f.default)
+        ]
+        return f"{type(self).__name__}({', '.join(said)})"
 
     def played(self) -> dict[str, str]:
         """Return role and column for the roles that are played."""
@@ -171,14 +184,20 @@ class _Encoder:
     def encode(self, data: object) -> Floats:
         table = read_table(data, self.variables, why="the formula")
         table.refuse_missing(self.variables)
+        for name in self.variables:
+            if name not in self.levels:
+                numbers(table, name, role="a covariate")
         for name, known in self.levels.items():
-            unseen = sorted({str(v) for v in set(table.frame[name].unique().tolist()) - known})
+            unseen = sorted(repr(v) for v in set(table.frame[name].unique().tolist()) - known)
             if unseen:
                 raise DataError(
-                    f"column {name!r} has levels that the fitted table did not have: {listed(unseen)}; "
-                    f"it had {listed(sorted(map(str, known)))}"
+                    f"column {name!r} has levels that the fitted table did not have: {', '.join(unseen[:8])}; "
+                    f"it had {', '.join(sorted(map(repr, known)))}"
                 )
-        return _matrix(self.spec.get_model_matrix(table.frame, na_action="raise", output="numpy"), None)[0]
+        made = _evaluated(
+            str(self.spec.formula), lambda: self.spec.get_model_matrix(table.frame, na_action="raise", output="numpy")
+        )
+        return _matrix(made, None)[0]
 
 
 def read_design(formula: str, roles: Roles, data: object) -> Design:
@@ -255,12 +274,14 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
 
 def _read_formula(formula: str) -> tuple[str, str, tuple[str, ...]]:
     """Return outcome column, right-hand side and the variables it uses."""
-    from formulaic import Formula
+    from formulaic import Formula, SimpleFormula
     from formulaic.errors import FormulaicError
 
-    if not isinstance(formula, str) or formula.count("~") != 1:
+    # Names in backticks may hold any sign; they are set aside while the grammar is looked at.
+    bare = re.sub(r"`[^`]*`", lambda name: "_" * len(name[0]), formula) if isinstance(formula, str) else ""
+    if bare.count("~") != 1:
         raise SpecificationError(f"a formula reads 'outcome ~ covariates'; found {formula!r}")
-    left, right = (part.strip() for part in formula.split("~"))
+    left, right = formula[: bare.index("~")].strip(), formula[bare.index("~") + 1 :].strip()
     outcome = left[1:-1] if left.startswith("`") and left.endswith("`") else left
     if not outcome:
         raise SpecificationError(f"the formula {formula!r} has no outcome on its left-hand side")
@@ -271,14 +292,54 @@ def _read_formula(formula: str) -> tuple[str, str, tuple[str, ...]]:
         )
     try:
         parsed = Formula(right or "1")
-        variables = tuple(sorted(str(v) for v in parsed.required_variables))
     except (FormulaicError, SyntaxError) as error:
-        raise SpecificationError(f"cannot read the formula {formula!r}: {error}") from error
+        raise SpecificationError(f"cannot read the formula {formula!r}: {_plain(error)}") from error
+    if not isinstance(parsed, SimpleFormula):
+        raise SpecificationError(f"the formula {formula!r} has parts split by '|' or '\\'; write one list of covariates")
     if not any(str(term) == "1" for term in parsed):
         raise SpecificationError(
             f"the formula {formula!r} takes the level out (0 or -1); the level is always in the model: remove it"
         )
-    return outcome, right or "1", variables
+    return outcome, right or "1", _variables(parsed)
+
+
+def _variables(parsed: Any) -> tuple[str, ...]:
+    """Return the columns that a formula uses, those inside functions included.
+
+    Raises
+    ------
+    SpecificationError
+        A function that formulas do not know.
+    """
+    from formulaic.transforms import TRANSFORMS
+
+    # formulaic itself leaves out the variables of functions that keep a state (bs, poly, center, scale).
+    names = {str(v) for v in parsed.required_variables if "value" in {role.value for role in v.roles}}
+    for factor in {factor for term in parsed for factor in term.factors}:
+        if factor.eval_method.value != "python":
+            continue
+        quoted: dict[str, str] = {}
+
+        def aside(name: re.Match[str], quoted: dict[str, str] = quoted) -> str:
+            return quoted.setdefault(f"_quoted_{len(quoted)}", name[1]) and f"_quoted_{len(quoted) - 1}"
+
+        tree = ast.parse(re.sub(r"`([^`]*)`", aside, factor.expr).strip(), mode="eval")
+        called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        unknown = sorted(called - set(TRANSFORMS))
+        if unknown:
+            raise SpecificationError(
+                f"the formula calls {listed(unknown)}, which it does not know; make the column first, or use one of "
+                "np.…, I, C, log, exp, center, scale, poly, bs, cs"
+            )
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - called - set(TRANSFORMS)
+        names |= {quoted.get(name, name) for name in used}
+    return tuple(sorted(names - set(TRANSFORMS)))
+
+
+def _plain(error: BaseException) -> str:
+    """Return an error's text on one line, without the colours that formulaic puts in."""
+    text = re.sub(r"\x1b?\[[0-9;]*m|[\u29da\u29db]", "", str(error))
+    return " ".join(re.sub(r"\[[0-9;]+m", "", text).split())
 
 
 def _check_roles(roles: Roles, outcome: str, variables: Sequence[str]) -> None:
@@ -300,11 +361,8 @@ def _check_roles(roles: Roles, outcome: str, variables: Sequence[str]) -> None:
 
 def _check_covariates(table: Table, variables: Sequence[str]) -> None:
     for name in variables:
-        column = table.frame[name]
-        if pd.api.types.is_numeric_dtype(column):
+        if pd.api.types.is_numeric_dtype(table.frame[name]):
             numbers(table, name, role="a covariate")
-        elif pd.api.types.is_datetime64_any_dtype(column):
-            raise DataError(f"covariate {name!r} holds dates; make a number (year) or a category of it first")
         else:
             table.check_category(name)
 
@@ -325,10 +383,13 @@ def _units(table: Table, name: str) -> tuple[NDArray[np.object_], Codes]:
     if len(kinds) > 1:
         raise DataError(f"the unit column {name!r} mixes types ({listed(sorted(k.__name__ for k in kinds))})")
     if kinds == {str}:
-        bare = pd.Series(names).str.strip()
+        bare = pd.Series([" ".join(unicodedata.normalize("NFC", label).split()) for label in names])
         twins = bare[bare.duplicated(keep=False)].unique().tolist()
         if twins:
-            raise DataError(f"units in {name!r} differ by blanks only: {listed(twins)}; make their names alike")
+            raise DataError(
+                f"units in {name!r} differ only by blanks, or by how their letters are encoded: {listed(twins)}; make "
+                "their names alike"
+            )
     if len(names) < 2:
         raise DataError(f"a comparison needs at least two units; {name!r} has one: {listed(names.tolist())}")
     return names, unit.astype(np.intp)
@@ -410,12 +471,23 @@ def _cells(keys: list[NDArray[Any]], covariates: list[pd.Series], *, stateful: b
 def _made(right: str, frame: pd.DataFrame) -> Any:
     """Return formulaic's matrix, which carries its specification."""
     from formulaic import model_matrix
-    from formulaic.errors import FormulaicError
+
+    return _evaluated(right, lambda: model_matrix(right, frame, na_action="raise", output="numpy", context=None))
+
+
+def _evaluated(right: str, make: Callable[[], Any]) -> Any:
+    """Evaluate a formula; what goes wrong in it is the question's fault and is said so."""
+    from formulaic.errors import DataMismatchWarning, FormulaicError
 
     try:
-        return model_matrix(right, frame, na_action="raise", output="numpy")
-    except (FormulaicError, ValueError, TypeError, NameError) as error:
-        raise SpecificationError(f"cannot build the covariates '{right}': {error}") from error
+        # The logarithm of zero is named afterwards, by column; a value outside the levels given is an error now.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("error", DataMismatchWarning)
+            return make()
+    except (
+        FormulaicError, ValueError, TypeError, NameError, AttributeError, ArithmeticError, LookupError, DataMismatchWarning
+    ) as error:
+        raise SpecificationError(f"cannot build the covariates {right!r}: {_plain(error)}") from error
 
 
 def _matrix(made: Any, order: Codes | None) -> tuple[Floats, tuple[str, ...], tuple[tuple[str, slice], ...]]:

@@ -83,9 +83,7 @@ class ReferenceDistribution:
 
     def limits_at(self, null_std_error: Floats, *, level: float | None = None) -> tuple[Floats, Floats]:
         """Return lower and upper limits at these null standard errors, at this or another level."""
-        half = _half_width(
-            null_std_error, self.phi, self.tau, self.method, self.level if level is None else level
-        )
+        half = _half_width(null_std_error, self.phi, self.tau, self.method, self.level if level is None else level)
         return self.null - half, self.null + half
 
     def std_error_at(self, size: Floats) -> Floats:
@@ -210,9 +208,7 @@ def reference_distribution(
     )
 
 
-def flag(
-    comparison: Comparison, *, method: Method = "tau", level: float = 0.95, winsorise: float = 0.0
-) -> Flags:
+def flag(comparison: Comparison, *, method: Method = "tau", level: float = 0.95, winsorise: float = 0.0) -> Flags:
     """Return both verdicts: different from expected by own noise, and unusual among units.
 
     Parameters

@@ -144,8 +144,7 @@ def rank(
     kept = np.isfinite(comparison.estimate) & np.isfinite(comparison.std_error) & (comparison.withheld == "")
     if kept.sum() < 2:
         raise SpecificationError(
-            f"a rank needs at least two units with a known uncertainty; {int(kept.sum())} of "
-            f"{len(comparison)} have one"
+            f"a rank needs at least two units with a known uncertainty; {int(kept.sum())} of {len(comparison)} have one"
         )
     notes = [*_left_out(comparison, kept), *_case_mix(comparison, kept, overlap_threshold)]
     ranked = comparison.take(np.flatnonzero(kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
+from datetime import date, time, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -66,8 +67,13 @@ class Table:
     def check_category(self, name: str) -> None:
         """Raise where a covariate of text cannot be meant as a category."""
         column = self.frame[name]
-        values = column.unique().tolist()
+        values = _distinct(column, f"covariate {name!r}")
         kinds = {type(v) for v in values}
+        if any(issubclass(kind, date | time | timedelta) for kind in kinds):
+            raise DataError(
+                f"covariate {name!r} holds dates or times such as {values[0]}; make a number (year) or a category "
+                "(text) of it first"
+            )
         if len(kinds) > 1:
             raise DataError(f"covariate {name!r} mixes {listed(sorted(k.__name__ for k in kinds))}; make it one of them")
         if kinds == {str} and len(values) > 20:
@@ -95,6 +101,8 @@ def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
     """
     import narwhals as nw
 
+    if isinstance(data, pd.DataFrame):
+        _refuse_twice(list(data.columns))
     try:
         source: Any = nw.from_native(cast("Any", data), eager_only=True)
     except TypeError as error:
@@ -108,14 +116,14 @@ def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
     if not hasattr(source, "columns"):
         raise DataError(f"a dataframe is needed; found {type(data).__name__}")
     there = list(source.columns)
-    twice = sorted({str(c) for c in there if there.count(c) > 1})
-    if twice:
-        raise DataError(f"the table has several columns named {listed(twice)}")
+    _refuse_twice(there)
+    if not there:
+        raise DataError("the table has no columns")
     for name in wanted:
         if name not in there:
-            near = get_close_matches(str(name), [str(c) for c in there], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise DataError(f"{why} need(s) the column {name!r}{hint} The table has {listed(there, most=30)}")
+            near = get_close_matches(str(name), [str(c) for c in there], n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise DataError(f"no column {name!r}, which {why} asks for{hint} The table has {listed(there, most=30)}")
     if not len(source):
         raise DataError("the table has no rows")
     names = list(dict.fromkeys(wanted))
@@ -123,19 +131,44 @@ def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
     return Table(frame, len(frame), dict(getattr(data, "attrs", None) or {}))
 
 
-def _column(series: Any) -> Any:
-    """Return one column for pandas; categories keep their order and lose what is not met."""
+def _refuse_twice(names: list[Any]) -> None:
+    twice = sorted({str(c) for c in names if names.count(c) > 1})
+    if twice:
+        raise DataError(f"the table has several columns named {listed(twice)}; rename or drop one of them")
+
+
+def _distinct(column: pd.Series[Any], what: str) -> list[Any]:
+    try:
+        return column.unique().tolist()
+    except TypeError as error:
+        kind = type(column.iloc[0]).__name__
+        raise DataError(f"{what} holds {kind} values, which are neither numbers nor categories") from error
+
+
+def _column(series: Any) -> pd.Series[Any]:
+    """Return one column for pandas, whatever held it: numbers, text as objects, or categories.
+
+    Categories keep their order and lose what is not met; truth values become 0 and 1.
+    """
+    import narwhals as nw
+
     native = series.to_native()
     if isinstance(native, pd.Series):
-        native = native.reset_index(drop=True)
-        if isinstance(native.dtype, pd.CategoricalDtype):
-            return native.cat.remove_unused_categories()
-        if pd.api.types.is_bool_dtype(native) and not native.isna().any():
-            return native.astype("int64")
-        return native
-    values = series.to_numpy() if series.dtype.is_numeric() else series.to_list()
-    column = pd.Series(values)
-    return column.astype("int64") if pd.api.types.is_bool_dtype(column) else column
+        column = native.reset_index(drop=True)
+    elif series.dtype in (nw.Categorical, nw.Enum):
+        column = pd.Series(pd.Categorical(series.to_list(), categories=series.cat.get_categories().to_list()))
+    else:
+        column = pd.Series(series.to_numpy() if series.dtype.is_numeric() else series.to_list())
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.remove_unused_categories()
+    if pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
+        # One kind of text, with None for what is missing, whichever library stores it.
+        return column.astype(object).where(column.notna(), None)
+    if not pd.api.types.is_numeric_dtype(column) and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        return column.astype("boolean").astype("Float64" if column.isna().any() else "int64")
+    if pd.api.types.is_bool_dtype(column):
+        return column.astype("Float64" if column.isna().any() else "int64")
+    return column
 
 
 def numbers(table: Table, name: str, *, role: str, least: float | None = None) -> NDArray[np.float64]:
@@ -147,7 +180,7 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
         Not a number, not finite, or below ``least``.
     """
     column = table.frame[name]
-    if not pd.api.types.is_numeric_dtype(column):
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
         example = column.iloc[0]
         raise DataError(
             f"{name!r} is {role} and must be a number; it holds {column.dtype} such as {example!r}"
@@ -156,6 +189,11 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
     values = column.to_numpy(dtype=np.float64)
     if not np.all(np.isfinite(values)):
         raise table.row_error(name, ~np.isfinite(values), f"{name!r} is {role} and must be finite")
+    # Squares of what is outside these bounds leave double precision.
+    size = np.abs(values)
+    strange = (size > 1e100) | ((size > 0) & (size < 1e-100))
+    if np.any(strange):
+        raise table.row_error(name, strange, f"{name!r} is {role} and is out of all proportion; change its unit of measure")
     if least is not None and np.any(values < least):
         raise table.row_error(name, values < least, f"{name!r} is {role} and must be at least {least:g}")
     return values

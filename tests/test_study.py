@@ -33,7 +33,7 @@ SPEC: dict[str, object] = {
     "roles": {"unit": "kommune", "trials": "elever"},
     "model": {"kind": "fixed-effects", "family": "binomial", "formula": "fravær ~ C(sex)"},
     "comparison": {"contrast": "difference", "scale": 100.0, "decimals": 1},
-    "texts": {"da": TEXTS, "en": TEXTS},
+    "texts": {"da": TEXTS, "en": copy.deepcopy(TEXTS)},
 }
 
 

@@ -10,7 +10,7 @@ from benchmodels.design import Roles
 __all__ = ["FixedEffects", "Pooled"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pooled(Roles):
     """One level and one set of slopes for all cases, whatever their unit.
 
@@ -42,7 +42,7 @@ class Pooled(Roles):
         return fit_model(self, self.formula, data, levels="one")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FixedEffects(Roles):
     """One level for each unit; slopes within units only.
 

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["RankSets", "confidence_sets", "gaussian_draws", "min_rank"]
 
 _BLOCK = 1000  # draws that share one child of the generator
-_CHUNK = 400_000  # numbers worked on at a time, 3 MB: near the caches, whatever k
-_NEGATIVE = (
-    1e-8  # rounding may leave an eigenvalue of a correlation matrix this far below zero, and no further
-)
+_CHUNK = 200_000  # numbers worked on at a time, 1.6 MB: near the second-level cache whatever k
+_NEGATIVE = 1e-8  # rounding may leave an eigenvalue of a correlation matrix this far below zero, and no further
 _TAIL = 3  # a later step looks first at this many times the draws beyond the critical value
 
 
@@ -162,9 +160,7 @@ def gaussian_draws(covariance: Floats, *, draws: int, rng: np.random.Generator) 
     """
     variance = np.diagonal(covariance)
     if not (np.isfinite(covariance).all() and (variance > 0).all()):
-        raise DataError(
-            "the covariance of the estimates must be finite, with variances above zero; leave units out"
-        )
+        raise DataError("the covariance of the estimates must be finite, with variances above zero; leave units out")
     sd = np.sqrt(variance)
     value, vector = np.linalg.eigh(covariance / np.outer(sd, sd))
     if value[0] < -_NEGATIVE:
@@ -303,9 +299,7 @@ def _draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.ra
     s2 = variance[:, None] + variance - 2.0 * s
     np.fill_diagonal(s2, np.inf)
     if not (s2 > 1e-12 * (variance[:, None] + variance)).all():
-        raise DataError(
-            "the difference of two estimates has no standard error; leave one of the two units out"
-        )
+        raise DataError("the difference of two estimates has no standard error; leave one of the two units out")
     normal, chi = rng.spawn(2)
     z = gaussian_draws(s, draws=draws, rng=normal)
     empty = np.empty((0, 0))
@@ -317,9 +311,7 @@ def _draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.ra
     finite = np.flatnonzero(np.isfinite(df))
     for child, start in zip(chi.spawn(math.ceil(draws / _BLOCK)), range(0, draws, _BLOCK), strict=True):
         block = variances[:, start : start + _BLOCK]
-        block[finite] *= (
-            child.chisquare(df[finite, None], size=(len(finite), block.shape[1])) / df[finite, None]
-        )
+        block[finite] *= child.chisquare(df[finite, None], size=(len(finite), block.shape[1])) / df[finite, None]
     with np.errstate(divide="ignore"):
         scale = np.minimum(1.0, s2 / own)
     return _Errors(z=z, inverse=inverse, variance=variances, scale=scale, shared=np.maximum(0.0, s2 - own))

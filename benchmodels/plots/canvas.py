@@ -96,9 +96,7 @@ def sizes_on(ax: Axes, lang: Lang, sizes: NDArray[np.float64]) -> None:
         decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
         steps = (1, 2, 5) if high < 1000 * low else (1, 3)
         ticks = [step * 10.0**decade for decade in decades for step in steps]
-        ax.xaxis.set_major_locator(
-            FixedLocator([tick for tick in ticks if low / 1.25 <= tick <= high * 1.25])
-        )
+        ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low / 1.25 <= tick <= high * 1.25]))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(
             FuncFormatter(lambda v, _: number(v, lang, decimals=max(0, -math.floor(math.log10(v)))))
@@ -143,9 +141,7 @@ def name_points(
             text.remove()
 
 
-def _name(
-    ax: Axes, xy: tuple[float, float], name: str, offset: tuple[float, float], side: str, *, bold: bool
-) -> Any:
+def _name(ax: Axes, xy: tuple[float, float], name: str, offset: tuple[float, float], side: str, *, bold: bool) -> Any:
     from matplotlib.patheffects import withStroke
 
     return ax.annotate(

@@ -78,9 +78,7 @@ def funnel(
     strong = position(comparison.unit, highlight)
     shown = np.isfinite(comparison.estimate) & (comparison.size > 0)
     if not (shown & np.isfinite(reference.z)).any():
-        raise SpecificationError(
-            "no unit has a size, an estimate and a standard error; there is nothing to draw"
-        )
+        raise SpecificationError("no unit has a size, an estimate and a standard error; there is nothing to draw")
     ax = axes(ax, width=7.5, height=5.0)
     sizes_on(ax, lang, comparison.size[shown])
     verdict = _verdicts(comparison.estimate, reference.lower, reference.upper)
@@ -163,9 +161,7 @@ def _verdicts(estimate: Floats, lower: Floats, upper: Floats) -> NDArray[np.obje
     return verdict
 
 
-def _curves(
-    ax: Axes, reference: ReferenceDistribution, size: Floats, say: Mapping[str, str], lang: Lang
-) -> None:
+def _curves(ax: Axes, reference: ReferenceDistribution, size: Floats, say: Mapping[str, str], lang: Lang) -> None:
     low, high = float(size.min()), float(size.max())
     left, right = ax.get_xlim() if ax.get_xscale() == "log" else (0.9 * low, 1.05 * high)
     grid = np.geomspace(max(left, 0.5 * low), right, 200)
@@ -199,11 +195,7 @@ def _own_limits(
     """Draw the own limits of units that the curve would judge otherwise, and of the highlighted one."""
     size = np.where(comparison.size > 0, comparison.size, np.nan)
     lower, upper = reference.limits_at(reference.std_error_at(size))
-    other = (
-        (_verdicts(comparison.estimate, lower, upper) != verdict)
-        & (verdict != "withheld")
-        & (comparison.size > 0)
-    )
+    other = (_verdicts(comparison.estimate, lower, upper) != verdict) & (verdict != "withheld") & (comparison.size > 0)
     if strong is not None and verdict[strong] != "withheld":
         other[strong] = comparison.size[strong] > 0
     rows = np.flatnonzero(other)

@@ -83,9 +83,9 @@ def caterpillar(
     _intervals(ax, comparison, different, row, say, lang)
     ax.axvline(comparison.null, color="#1A1A1A", linewidth=0.9, zorder=1)
     sorting = say["sorted_low" if lowest_first else "sorted_high"]
-    _finish(ax, comparison.unit[order], None if strong is None else int(row[strong]), sorting, say)
+    label = say.get("estimate") or estimate_label(comparison, say, percent=percent)
+    _finish(ax, comparison.unit[order], None if strong is None else int(row[strong]), [label, sorting], say)
     numbers_on(ax.xaxis, lang, scale=100.0 if percent else 1.0)
-    ax.set_xlabel(say.get("estimate") or estimate_label(comparison, say, percent=percent))
     return ax
 
 
@@ -127,9 +127,7 @@ def rank_sets(
     ranked = np.flatnonzero(np.isfinite(ranking.rank))
     if not len(ranked):
         raise SpecificationError("no unit is ranked; there is nothing to draw")
-    order = ranked[
-        _order(ranking.rank[ranked], ranking.unit[ranked], ranking.lower[ranked] + ranking.upper[ranked])
-    ]
+    order = ranked[_order(ranking.rank[ranked], ranking.unit[ranked], ranking.lower[ranked] + ranking.upper[ranked])]
     ax = _rows(ax, len(order))
     rows, pitch = np.arange(len(order)), _pitch(ax, len(order))
     level = percentage(ranking.level, lang)
@@ -152,19 +150,18 @@ def rank_sets(
         zorder=3,
     )
     at = np.flatnonzero(order == strong) if strong is not None else np.empty(0, dtype=np.intp)
-    _finish(ax, ranking.unit[order], int(at[0]) if len(at) else None, say["sorted_rank"], say)
+    lines = [say["rank_low" if ranking.better == "low" else "rank_high"], say["sorted_rank"]]
+    out = ranking.unit[~np.isfinite(ranking.rank)].tolist()
+    if out:
+        lines.append(say["left_out"].format(names=listed(out, say["more"])))
+    _finish(ax, ranking.unit[order], int(at[0]) if len(at) else None, lines, say)
     ax.set_xlim(0.0, len(order) + 1.0)
     ticks = MaxNLocator(nbins=8, integer=True).tick_values(1, len(order))
     ax.set_xticks([1, *(tick for tick in ticks if 1 < tick <= len(order))])
-    out = ranking.unit[~np.isfinite(ranking.rank)].tolist()
-    note = f"\n{say['left_out'].format(names=listed(out, say['more']))}" if out else ""
-    ax.set_xlabel(say["rank_low" if ranking.better == "low" else "rank_high"] + note)
     return ax
 
 
-def _order(
-    key: NDArray[np.float64], unit: NDArray[np.object_], second: NDArray[np.float64] | None = None
-) -> Positions:
+def _order(key: NDArray[np.float64], unit: NDArray[np.object_], second: NDArray[np.float64] | None = None) -> Positions:
     """Return positions by key, then second key, then label; keys that are NaN last."""
     names = np.array([str(label) for label in unit])
     return np.lexsort((names, np.zeros(len(key)) if second is None else second, key))
@@ -207,9 +204,7 @@ def _intervals(
             continue
         if kind != "withheld":
             width, color = min(1.1, 0.3 * pitch), style["color"]
-            ax.hlines(
-                row[rows], lower[rows], upper[rows], colors=color, linewidth=width, gid=f"interval {kind}"
-            )
+            ax.hlines(row[rows], lower[rows], upper[rows], colors=color, linewidth=width, gid=f"interval {kind}")
         ax.scatter(
             comparison.estimate[rows],
             row[rows],
@@ -228,10 +223,8 @@ def _intervals(
     )
 
 
-def _finish(
-    ax: Axes, names: NDArray[np.object_], strong: int | None, sorting: str, say: Mapping[str, str]
-) -> None:
-    """Name the rows, as many as fit; mark the highlighted one; put the legend above."""
+def _finish(ax: Axes, names: NDArray[np.object_], strong: int | None, lines: list[str], say: Mapping[str, str]) -> None:
+    """Name the rows, as many as fit; mark the highlighted one; put the legend above and the lines below."""
     k = len(names)
     ax.set_ylim(k - 0.4, -0.6)
     every = max(1, math.ceil(k * _NAME / _inches(ax)))
@@ -244,13 +237,9 @@ def _finish(
     if strong is not None:
         label = ax.get_yticklabels()[rows.index(strong)]
         label.set_fontweight("bold")
-        ax.axhspan(
-            strong - 0.5, strong + 0.5, color="#F0E442", alpha=0.55, linewidth=0, gid="highlight", zorder=0
-        )
+        ax.axhspan(strong - 0.5, strong + 0.5, color="#F0E442", alpha=0.55, linewidth=0, gid="highlight", zorder=0)
     ax.grid(axis="x", color="#E3E3E3", linewidth=0.6, zorder=0)
     ax.set_axisbelow(True)
-    told = sorting if every == 1 else f"{sorting}; {say['every'].format(n=every)}"
-    ax.set_ylabel(told, fontsize=SMALL + 1.0)
     ax.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
@@ -259,3 +248,5 @@ def _finish(
         fontsize=SMALL + 0.5,
         frameon=False,
     )
+    lines = lines if every == 1 else [*lines, say["every"].format(n=every)]
+    ax.set_xlabel("\n".join(lines))

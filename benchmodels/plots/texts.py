@@ -43,7 +43,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "sorted_high": "sorted by estimate, highest on top",
         "sorted_low": "sorted by estimate, lowest on top",
         "sorted_rank": "sorted by rank",
-        "every": "every {n}th unit named",
+        "every": "one unit in {n} named",
         "rank_low": "Rank (1 = lowest)",
         "rank_high": "Rank (1 = highest)",
         "rank": "Rank",
@@ -96,9 +96,7 @@ _WORDS: dict[str, dict[str, str]] = {
 }
 
 
-def words(
-    lang: Lang, own: Mapping[str, str] | None = None, *, allowed: tuple[str, ...] = ()
-) -> dict[str, str]:
+def words(lang: Lang, own: Mapping[str, str] | None = None, *, allowed: tuple[str, ...] = ()) -> dict[str, str]:
     """Return the words of a language, with the caller's own words for some of them.
 
     Parameters

@@ -1,0 +1,404 @@
+"""The page: words, numbers, escaping, and what stands on it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import benchmodels.report
+from benchmodels.comparison import Comparison, Source
+from benchmodels.errors import SpecificationError
+from benchmodels.flags import explained_share, flag
+from benchmodels.report import Chapter, Labels, render_page, wording
+from benchmodels.report.figures import Values, caterpillar, funnel
+
+NAMES = ("Ærø", "Aarhus", "<script>alert(1)</script>", 'Nord "Øst"\nby', "Læsø & co", "Fanø", "Vejle", "=1+1")
+FOLDER = Path(benchmodels.report.__file__).parent
+
+
+def comparison(contrast: str, *, simulated: bool = False) -> Comparison:
+    k = len(NAMES)
+    size = np.array([400.0, 40000.0, 900.0, 3000.0, 152.0, 5000.0, 12345.0, 800.0])
+    expected = size * 0.05
+    observed = expected * np.array([1.0, 0.8, 1.3, 1.02, 2.0, 0.97, 1.5, 1.1])
+    if contrast == "ratio":
+        estimate, null, scale = observed / expected, 1.0, size / expected
+    else:
+        estimate, null, scale = (observed - expected) / size, 0.0, np.ones(k)
+    noise = 0.05 * 0.95 / size * scale**2
+    noise[4] = np.nan
+    half = 1.96 * np.sqrt(noise)
+    withheld = np.full(k, "", dtype=object)
+    withheld[4] = "it has a single cluster"
+    return Comparison(
+        unit=np.array(NAMES, dtype=object),
+        size=size,
+        observed=observed,
+        expected=expected,
+        estimate=estimate,
+        lower=estimate - half,
+        upper=estimate + half,
+        noise=noise,
+        shared=np.zeros((k, 1)),
+        core=np.zeros((1, 1)),
+        null=null,
+        null_std_error=np.sqrt(noise),
+        df=np.full(k, np.inf),
+        overlap=np.full(k, 0.9),
+        withheld=withheld,
+        standard="indirect",
+        contrast=contrast,
+        reference="others",
+        level=0.95,
+        better="low",
+        source=Source(
+            model="Pooled(unit='m', offset=None, choice=(), formula='a ~ <b>')",
+            version="0.1.0",
+            rows_read=12345,
+            rows_dropped=2,
+            noise="the number of cases behind each count (binomial or Poisson)",
+            data="</script><b>source</b>",
+            simulated=simulated,
+        ),
+    )
+
+
+LABELS = Labels(
+    title="Fravær <b>højt</b>",
+    question="Mere end ventet?",
+    outcome="Andel med fravær.",
+    size="elever",
+    rate="%",
+    measure="procentpoint",
+    caveats=("Ikke årsag </script><script>alert(2)</script>",),
+    terms={"sex": "køn", "C(age)": "alder"},
+    one="kommune",
+    the_one="kommunen",
+    many="kommuner",
+    the_many="kommunerne",
+    everyone="hele landet",
+)
+
+
+def chapter(contrast: str = "difference", *, simulated: bool = False) -> Chapter:
+    gap, ratio = (comparison(c, simulated=simulated) for c in ("difference", "ratio"))
+    main = ratio if contrast == "ratio" else gap
+    flags = flag(main)
+    ranks = np.array([4.0, 1.0, 6.0, 5.0, np.nan, 2.0, 7.0, 3.0])
+    ranking = pd.DataFrame({"unit": NAMES, "estimate": main.estimate, "rank": ranks})
+    for name, value in (("lower", -1), ("upper", 1), ("simultaneous_lower", -2), ("simultaneous_upper", 2)):
+        ranking[name] = np.clip(ranks + value, 1, 7)
+    parts = pd.DataFrame(
+        [
+            {"unit": unit, "term": term, "contribution": value}
+            for unit in NAMES
+            for term, value in (("C(sex)", -0.004), ("C(age)", 0.002), ("x", 0.0001))
+        ]
+    )
+    return Chapter(
+        id="absence" if contrast == "difference" else "cost",
+        labels=LABELS,
+        difference=gap,
+        ratio=ratio,
+        contrast=contrast,
+        flags=flags.to_frame(),
+        ranking=ranking,
+        parts=parts,
+        calibration=pd.DataFrame(
+            {"bin": [1], "size": [5.0], "expected": [0.1], "observed": [0.2], "lower": [0.1], "upper": [0.3]}
+        ),
+        coefficients=pd.DataFrame({"term": ["C(sex)"], "estimate": [-1.23456]}),
+        reference=flags.reference,
+        explained=explained_share(main),
+        scale=100.0,
+        decimals=1,
+        counts=True,
+        formula="absent ~ C(sex) + C(age) + x",
+        kind="fixed-effects",
+        notes=("note <i>",),
+        files={"file_table": "absence.csv"},
+    )
+
+
+def render(*chapters: Chapter, lang: str = "da", **options: object) -> str:
+    return render_page(chapters or (chapter(),), lang=lang, version="0.1.0", date="2026-01-02", **options)
+
+
+def page_data(html: str) -> dict[str, object]:
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S).group(1))
+
+
+class Reader(HTMLParser):
+    """What a browser would see: elements, attributes and text."""
+
+    void = frozenset({"meta", "br", "line", "circle", "path", "rect", "input", "link"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.unbalanced: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    return reader
+
+
+def test_both_languages_have_the_same_keys_and_places() -> None:
+    tables = {}
+    for lang in ("da", "en"):
+        table = tomllib.loads((FOLDER / "words" / f"{lang}.toml").read_text(encoding="utf-8"))
+        table.pop("sentences", None)
+        tables[lang] = {key: set(re.findall(r"{(\w+)}", text)) for key, text in table.items()}
+    assert set(tables["da"]) == set(tables["en"])
+    free = {"one", "the_one", "many", "the_many", "everyone", "size", "measure", "level"}
+    for key in tables["da"]:
+        assert tables["da"][key] - free == tables["en"][key] - free, key
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "sign", "da", "en"),
+    [
+        (1234567.0, 0, False, "1.234.567", "1,234,567"),
+        (-1234.56, 1, False, "−1.234,6", "−1,234.6"),
+        (0.5, 2, True, "+0,50", "+0.50"),
+        (-0.04, 1, True, "0,0", "0.0"),
+        (0.0, 0, True, "0", "0"),
+        (float("nan"), 1, True, "–", "–"),
+        (float("inf"), 1, False, "–", "–"),
+    ],
+)
+def test_numbers(value: float, decimals: int, sign: bool, da: str, en: str) -> None:
+    assert wording("da").number(value, decimals, sign=sign) == da
+    assert wording("en").number(value, decimals, sign=sign) == en
+
+
+def test_amounts_and_intervals_in_words() -> None:
+    da, en = wording("da"), wording("en")
+    assert da.amount(5.12, "%", 1) == "5,1\u00a0%"
+    assert en.amount(5.12, "%", 1) == "5.1%"
+    assert da.amount(7950.4, "kr. pr. indbygger") == "7.950 kr. pr. indbygger"
+    assert da.between(-0.31, 1.2, unit="procentpoint", decimals=1) == "mellem −0,3 og 1,2 procentpoint"
+    assert en.between(0.1, float("inf"), unit="percentage points", decimals=1) == "at least 0.1 percentage points"
+    assert da.between(float("-inf"), 3.0, unit="%", decimals=0) == "højst 3\u00a0%"
+    nan = float("nan")
+    assert da.between(nan, nan, unit="%", decimals=0) == "usikkerheden kan ikke opgøres"
+    assert en.between_relative(0.98, 1.05) == "between 2.0% below and 5.0% above"
+    assert da.translated("it has a single cluster") == "der er kun én skole eller gruppe"
+    assert da.translated("something new, 0.74") == "something new, 0.74"
+
+
+def test_danish_order_of_names() -> None:
+    names = ["Aalborg", "Ærø", "Odense", "Østby", "Vejle"]
+    assert sorted(names, key=wording("da").order) == ["Odense", "Vejle", "Ærø", "Østby", "Aalborg"]
+    assert sorted(names, key=wording("en").order)[0] == "Aalborg"
+
+
+def test_labels_of_terms() -> None:
+    assert [LABELS.term(t) for t in ("C(sex)", "C(age)", "bs(sex, df=3)", "other")] == ["køn", "alder", "køn", "other"]
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_page_is_one_sound_file_without_outside_links(lang: str) -> None:
+    html = render(chapter(), chapter("ratio"), lang=lang, command="benchmodels demo")
+    reader = read(html)
+    assert reader.open == []
+    assert reader.unbalanced == []
+    assert reader.elements[0][0] == "html"
+    assert reader.elements[0][1]["lang"] == lang
+    for _, attributes in reader.elements:
+        for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
+            assert not re.match(r"\s*(\w+:)?//", attributes.get(name) or ""), attributes
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "@import" not in html
+    assert "url(" not in html
+    ids = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in reader.elements:
+        for name in ("aria-labelledby", "aria-describedby", "for"):
+            assert set((attributes.get(name) or "").split()) <= set(ids), attributes
+        link = attributes.get("href") or ""
+        if link.startswith("#") and not link.startswith("#m="):
+            assert link[1:] in ids
+
+
+def test_headings_do_not_skip_a_level() -> None:
+    levels = [int(tag[1]) for tag, _ in read(render()).elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+
+
+def test_text_from_data_and_studies_is_escaped() -> None:
+    html = render(chapter(), lang="da", command="<b>x</b>")
+    reader = read(html)
+    assert sum(tag == "script" for tag, _ in reader.elements) == 2
+    assert not [tag for tag, _ in reader.elements if tag in ("b", "i")]
+    assert "alert(1)</script>" not in html
+    assert "alert(2)</script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert set(page_data(html)["units"]) == set(NAMES)
+
+
+def test_simulated_figures_carry_a_banner() -> None:
+    assert 'class="banner"' not in render()
+    html = render(chapter(simulated=True), notice="Made up <b>.")
+    assert 'class="banner" role="note"' in html
+    assert "Made up &lt;b&gt;." in html
+    assert "Tallene på denne side er simulerede" in render(chapter(simulated=True))
+
+
+def words_of(html: str, unit: str, study: int = 0) -> dict[str, object]:
+    data = page_data(html)
+    return data["studies"][study]["rows"][str(data["units"].index(unit))]
+
+
+def test_profile_of_a_unit_in_words() -> None:
+    words = words_of(render(), "Aarhus")
+    slots = words["slots"]
+    assert slots["actual"] == "4,0\u00a0%"
+    assert slots["expected"] == "5,0\u00a0%"
+    assert slots["gap"] == "−1,0 procentpoint"
+    assert slots["gap_between"] == "mellem −1,2 og −0,8 procentpoint"
+    assert slots["ratio"] == "20,0\u00a0% under"
+    assert slots["sentence"] == (
+        "Aarhus har 4,0\u00a0%, hvor man kunne forvente 5,0\u00a0%. Forskellen er −1,0 procentpoint og ligger med "
+        "95\u00a0% sikkerhed mellem −1,2 og −0,8 procentpoint. Det svarer til omkring 400 elever færre end forventet. "
+        "Tallene bygger på 40.000 elever."
+    )
+    assert slots["different"] == "▼ Ja, lavere end forventet"
+    assert slots["rank"] == (
+        "Aarhus er nummer 1 af 8. Ses kommunen alene, ligger pladsen med 95\u00a0% sikkerhed mellem nummer 1 og 2. "
+        "Sammenlignes alle kommuner på én gang, ligger den mellem nummer 1 og 3."
+    )
+    assert words["states"]["different"] == "below"
+
+
+def test_the_two_verdicts_are_told_apart() -> None:
+    states = {unit: words_of(render(), unit)["states"] for unit in NAMES}
+    assert states["Vejle"]["different"] == "above"
+    assert {state["different"] for state in states.values()} == {"above", "below", "not", "withheld"}
+    assert any(s["different"] in ("above", "below") and s["unusual"] == "not" for s in states.values())
+
+
+def test_withheld_units_are_named_with_their_reason() -> None:
+    html = render()
+    slots = words_of(html, "Læsø & co")["slots"]
+    assert "Usikkerheden kan ikke opgøres: der er kun én skole eller gruppe." in slots["sentence"]
+    assert slots["rank"] == "Der er ikke beregnet nogen plads for Læsø & co."
+    assert slots["different"] == "○ Kan ikke afgøres"
+    assert "<strong>Læsø &amp; co</strong>: der er kun én skole eller gruppe" in html
+
+
+def test_a_ratio_study_speaks_of_ratios() -> None:
+    slots = words_of(render(chapter("ratio"), lang="en"), "Vejle")["slots"]
+    assert "That is 50.0% above the expected; with 95% confidence it lies between" in slots["sentence"]
+
+
+def test_parts_are_ordered_and_add_to_the_expected_value() -> None:
+    case = chapter()
+    parts = words_of(render(case), "Aarhus")["parts"]
+    assert [part[0] for part in parts] == ["Køn", "Alder", "X", "Beregnet uden kommunen selv"]
+    assert parts[0][1] == "−0,40"
+    expected_rate = 5.0
+    assert case.national + sum(part[2] for part in parts) == pytest.approx(expected_rate, abs=1e-12)
+
+
+def test_direct_figures_are_not_explained_by_own_composition() -> None:
+    case = chapter()
+    direct = replace(
+        case, **{name: replace(getattr(case, name), standard="direct") for name in ("difference", "ratio")}
+    )
+    html = render(direct)
+    assert words_of(html, "Aarhus")["parts"] == []
+    assert "regnet om til hele landets sammensætning" in html
+
+
+def test_without_ranks_parts_or_reference() -> None:
+    bare = replace(
+        chapter(), ranking=None, parts=None, calibration=None, reference=None, explained=float("nan"), coefficients=None
+    )
+    html = render(bare)
+    assert "Plads blandt" not in html
+    assert "overspredning" not in html
+    with pytest.raises(SpecificationError, match="at least one"):
+        render_page([], lang="da", version="", date="")
+
+
+def test_table_has_every_unit_and_sorts_by_numbers() -> None:
+    reader = read(render())
+    rows = [attributes for tag, attributes in reader.elements if tag == "tr" and "data-u" in attributes]
+    assert len(rows) == len(NAMES)
+    numbers = [attributes["data-v"] for tag, attributes in reader.elements if tag == "td" and "data-v" in attributes]
+    assert "40000.0" in numbers
+    assert all(value == "" or np.isfinite(float(value)) for value in numbers)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_geometry_stays_within_the_frame(narrow: bool) -> None:
+    rng = np.random.default_rng(1)
+    k = 30
+    gap = np.append(rng.normal(0, 2, k - 1), np.nan)
+    values = Values(
+        size=np.exp(rng.normal(8, 1, k)),
+        gap=gap,
+        lower=gap - 5,
+        upper=gap + np.where(np.arange(k) == 3, np.inf, 5),
+        different=[False] * k,
+        unusual=[False] * k,
+        titles=["x"] * k,
+    )
+    drawings = [
+        funnel(values, limits=lambda size: (100 / np.sqrt(size), size * np.nan), narrow=narrow),
+        caterpillar(values, narrow=narrow),
+    ]
+    for drawing in drawings:
+        assert len(drawing.marks) == k - 1
+        for mark in drawing.marks:
+            assert drawing.left <= mark.x <= drawing.right
+            assert drawing.top <= mark.y <= drawing.bottom
+        assert all(drawing.top <= tick.at <= drawing.bottom for tick in drawing.y_ticks)
+        assert 2 <= len(drawing.y_ticks) <= 9
+    heights = [mark.y for mark in drawings[1].marks]
+    assert heights == sorted(heights, reverse=True)
+    assert drawings[0].spread == ["", ""]
+    assert all(path.startswith("M") for path in drawings[0].own)
+
+
+def test_funnel_places_larger_units_to_the_right_and_higher_gaps_above() -> None:
+    values = Values(
+        size=np.array([10.0, 1000.0]),
+        gap=np.array([-1.0, 2.0]),
+        lower=np.full(2, np.nan),
+        upper=np.full(2, np.nan),
+        different=[False, True],
+        unusual=[False, True],
+        titles=["a", "b"],
+    )
+    first, second = funnel(values, limits=lambda size: (size * np.nan, size * np.nan), narrow=False).marks
+    assert first.x < second.x
+    assert first.y > second.y
+    assert second.unusual
