@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import SpecificationError
+from benchmodels.errors import BenchmodelsError, SpecificationError
 from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.kernels.families import Family, mean
@@ -134,7 +134,7 @@ def decompose(fit: Fit) -> Decomposition:
     parts = np.column_stack([parts, expected - with_self])
     gap = np.abs(parts.sum(1) - (expected - country))
     if np.nanmax(gap) > 1e-9 * max(1.0, float(np.nanmax(np.abs(expected)))):
-        raise ArithmeticError(f"the parts do not add to the gap (by {np.nanmax(gap):.1e})")
+        raise BenchmodelsError(f"the parts do not add to the gap (by {np.nanmax(gap):.1e})")
     return Decomposition(design.units, (*names, LEFT_OUT), parts, expected, country, exact)
 
 

@@ -295,7 +295,7 @@ def _read_formula(formula: str) -> tuple[str, str, tuple[str, ...]]:
     except (FormulaicError, SyntaxError) as error:
         raise SpecificationError(f"cannot read the formula {formula!r}: {_plain(error)}") from error
     if not isinstance(parsed, SimpleFormula):
-        raise SpecificationError(f"the formula {formula!r} has parts split by '|' or '\\'; write one list of covariates")
+        raise SpecificationError(f"the formula {formula!r} has parts split by '|'; write one list of covariates")
     if not any(str(term) == "1" for term in parsed):
         raise SpecificationError(
             f"the formula {formula!r} takes the level out (0 or -1); the level is always in the model: remove it"
@@ -324,7 +324,8 @@ def _variables(parsed: Any) -> tuple[str, ...]:
             return quoted.setdefault(f"_quoted_{len(quoted)}", name[1]) and f"_quoted_{len(quoted) - 1}"
 
         tree = ast.parse(re.sub(r"`([^`]*)`", aside, factor.expr).strip(), mode="eval")
-        called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+        called = {function.id for function in calls if isinstance(function, ast.Name)}
         unknown = sorted(called - set(TRANSFORMS))
         if unknown:
             raise SpecificationError(
@@ -435,7 +436,8 @@ def _check_sizes(units: NDArray[np.object_], unit: Codes, size: Floats, roles: R
     empty = units[np.bincount(unit, size, len(units)) <= 0]
     if len(empty):
         what = roles.trials or roles.exposure or roles.frequency
-        raise DataError(f"{len(empty)} unit(s) have no cases (all {what!r} zero): {listed(empty.tolist())}; leave them out")
+        names = listed(empty.tolist())
+        raise DataError(f"{len(empty)} unit(s) have no cases (all {what!r} zero): {names}; leave them out")
 
 
 def _periods(table: Table, name: str | None) -> Floats | None:
@@ -475,6 +477,9 @@ def _made(right: str, frame: pd.DataFrame) -> Any:
     return _evaluated(right, lambda: model_matrix(right, frame, na_action="raise", output="numpy", context=None))
 
 
+_OF_EVALUATION = (ValueError, TypeError, NameError, AttributeError, ArithmeticError, LookupError)
+
+
 def _evaluated(right: str, make: Callable[[], Any]) -> Any:
     """Evaluate a formula; what goes wrong in it is the question's fault and is said so."""
     from formulaic.errors import DataMismatchWarning, FormulaicError
@@ -484,9 +489,7 @@ def _evaluated(right: str, make: Callable[[], Any]) -> Any:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error", DataMismatchWarning)
             return make()
-    except (
-        FormulaicError, ValueError, TypeError, NameError, AttributeError, ArithmeticError, LookupError, DataMismatchWarning
-    ) as error:
+    except (FormulaicError, DataMismatchWarning, *_OF_EVALUATION) as error:
         raise SpecificationError(f"cannot build the covariates {right!r}: {_plain(error)}") from error
 
 
@@ -502,9 +505,8 @@ def _matrix(made: Any, order: Codes | None) -> tuple[Floats, tuple[str, ...], tu
         wrong = [name for name, ok in zip(names[1:], np.isfinite(matrix).all(axis=0), strict=True) if not ok]
         if wrong:
             raise DataError(f"the formula gives infinite or undefined values in {listed(wrong)} (log of zero?)")
-    terms = tuple(
-        (str(term), slice(where.start - 1, where.stop - 1)) for term, where in spec.term_slices.items() if str(term) != "1"
-    )
+    slices = ((str(term), where) for term, where in spec.term_slices.items() if str(term) != "1")
+    terms = tuple((term, slice(where.start - 1, where.stop - 1)) for term, where in slices)
     return matrix, names[1:], terms
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.overdispersion import Dispersion, dispersion, z_scores
@@ -312,7 +312,7 @@ def explained_share(comparison: Comparison) -> float:
 
 
 def _half_width(s0: Floats, phi: float, tau: float, method: Method, level: float) -> Floats:
-    quantile = float(norm.isf((1.0 - level) / 2.0))
+    quantile = float(-ndtri((1.0 - level) / 2.0))
     if method == "tau":
         return quantile * np.sqrt(np.square(s0) + tau**2)
     return quantile * (np.sqrt(max(1.0, phi)) if method == "phi" else 1.0) * np.asarray(s0)

@@ -42,8 +42,8 @@ class Table:
         if lacking:
             what = ", ".join(f"{name!r}: {count}" for name, count in lacking.items())
             raise DataError(
-                f"missing values in {len(lacking)} column(s) of {len(self.frame)} rows ({what}); fill them, give them a "
-                "category of their own, or say missing='drop'"
+                f"missing values in {len(lacking)} column(s) of {len(self.frame)} rows ({what}); fill them, give them "
+                "a category of their own, or say missing='drop'"
             )
 
     def without_missing(self, names: Sequence[str], missing: Literal["raise", "drop"]) -> tuple[Table, int]:
@@ -75,7 +75,8 @@ class Table:
                 "(text) of it first"
             )
         if len(kinds) > 1:
-            raise DataError(f"covariate {name!r} mixes {listed(sorted(k.__name__ for k in kinds))}; make it one of them")
+            names = listed(sorted(k.__name__ for k in kinds))
+            raise DataError(f"covariate {name!r} mixes {names}; make it one of them")
         if kinds == {str} and len(values) > 20:
             unread = pd.to_numeric(pd.Series(values).str.replace(",", ".", regex=False), errors="coerce").isna().mean()
             if unread < 0.2:
@@ -123,7 +124,7 @@ def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
         if name not in there:
             near = get_close_matches(str(name), [str(c) for c in there], n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise DataError(f"no column {name!r}, which {why} asks for{hint} The table has {listed(there, most=30)}")
+            raise DataError(f"no column {name!r}, asked for by {why}{hint} The table has {listed(there, most=30)}")
     if not len(source):
         raise DataError("the table has no rows")
     names = list(dict.fromkeys(wanted))
@@ -155,9 +156,12 @@ def _column(series: Any) -> pd.Series[Any]:
     native = series.to_native()
     if isinstance(native, pd.Series):
         column = native.reset_index(drop=True)
-    elif series.dtype in (nw.Categorical, nw.Enum):
-        column = pd.Series(pd.Categorical(series.to_list(), categories=series.cat.get_categories().to_list()))
+    elif isinstance(series.dtype, nw.Enum):
+        column = pd.Series(pd.Categorical(series.to_list(), categories=list(series.dtype.categories)))
+    elif series.dtype == nw.Categorical and hasattr(native, "unify_dictionaries"):
+        column = native.to_pandas()
     else:
+        # A polars Categorical has no order of its own: plain text then.
         column = pd.Series(series.to_numpy() if series.dtype.is_numeric() else series.to_list())
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.remove_unused_categories()
@@ -169,6 +173,12 @@ def _column(series: Any) -> pd.Series[Any]:
     if pd.api.types.is_bool_dtype(column):
         return column.astype("Float64" if column.isna().any() else "int64")
     return column
+
+
+def _kind(column: pd.Series[Any], example: object) -> str:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "categories"
+    return "text" if isinstance(example, str) else f"{type(example).__name__} values"
 
 
 def numbers(table: Table, name: str, *, role: str, least: float | None = None) -> NDArray[np.float64]:
@@ -183,7 +193,7 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
         example = column.iloc[0]
         raise DataError(
-            f"{name!r} is {role} and must be a number; it holds {column.dtype} such as {example!r}"
+            f"{name!r} is {role} and must be a number; it holds {_kind(column, example)} such as {example!r}"
             + (" (decimal comma?)" if isinstance(example, str) and "," in example else "")
         )
     values = column.to_numpy(dtype=np.float64)
@@ -193,7 +203,8 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
     size = np.abs(values)
     strange = (size > 1e100) | ((size > 0) & (size < 1e-100))
     if np.any(strange):
-        raise table.row_error(name, strange, f"{name!r} is {role} and is out of all proportion; change its unit of measure")
+        message = f"{name!r} is {role} and is out of all proportion; change its unit of measure"
+        raise table.row_error(name, strange, message)
     if least is not None and np.any(values < least):
         raise table.row_error(name, values < least, f"{name!r} is {role} and must be at least {least:g}")
     return values

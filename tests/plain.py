@@ -17,13 +17,15 @@ def weight(family, eta):
     return {"binomial": mu * (1 - mu), "poisson": mu, "gaussian": np.ones_like(mu)}[family]
 
 
-def dense_fit(family, matrix, outcome, size, offset, *, start=None):
+def dense_fit(family, matrix, outcome, size, offset):
     """Maximum likelihood by iteratively reweighted least squares with QR on a dense matrix."""
-    beta = np.zeros(matrix.shape[1]) if start is None else start
-    if start is None and family != "gaussian":
+    beta = np.zeros(matrix.shape[1])
+    if family != "gaussian":
+        # As is usual, the first linear predictor is that of the rows' own rates, drawn a little to the overall one.
         rate = outcome.sum() / size.sum()
-        level = np.log(rate / (1 - rate)) if family == "binomial" else np.log(rate)
-        beta = np.linalg.lstsq(matrix, np.full(len(outcome), level), rcond=None)[0]
+        own = (outcome + 0.5) / (size + 0.5 / rate)
+        eta = np.log(own / (1 - own)) if family == "binomial" else np.log(own)
+        beta = np.linalg.lstsq(matrix, eta - offset, rcond=None)[0]
     for _ in range(60):
         eta = matrix @ beta + offset
         w = size * weight(family, eta)
@@ -52,7 +54,7 @@ def degenerate(family, codes, groups, outcome, size):
     return lost
 
 
-def slopes_of(family, columns, outcome, size, offset, codes, *, each, start=None):
+def slopes_of(family, columns, outcome, size, offset, codes, *, each):
     """Slopes of a pooled model (each=False) or with a dummy for each unit that has information."""
     if not each:
         beta = dense_fit(family, np.column_stack([columns, np.ones(len(outcome))]), outcome, size, offset)

@@ -348,6 +348,25 @@ def test_rows_and_totals_in_the_table() -> None:
     assert "rank" not in frame
 
 
+def test_units_of_a_single_row_are_withheld_and_the_page_still_stands(tmp_path: Path) -> None:
+    table = small_table(("a", "b", "c", "d", "e", "f")).drop_duplicates("kommune")
+    table["x"] = np.arange(6.0) ** 2
+    study = parse_study(
+        spec(
+            model__kind="pooled",
+            model__family="gaussian",
+            model__formula="fravær ~ x",
+            roles={"unit": "kommune", "exposure": "elever"},
+        )
+    )
+    outcome = answer(study, data=table)
+    assert outcome.ranking is None
+    assert any(note.startswith("no ranks: ") for note in outcome.notes)
+    assert set(outcome.to_frame()["different"]) == {"withheld"}
+    html = run_study(study, out=tmp_path / "out", data=table).read_text(encoding="utf-8")
+    assert "der er kun én række" in html
+
+
 def test_the_same_seed_gives_the_same_ranks_and_row_order_does_not_matter() -> None:
     study, table = parse_study(spec()), small_table()
     first = answer(study, data=table, rng=3).to_frame()

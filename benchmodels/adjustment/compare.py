@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from benchmodels._version import __version__
 from benchmodels.adjustment.noise import NOISE_TEXT, Noise, NoiseKind, noise_kind, unit_noise
@@ -118,7 +117,7 @@ def compare(
         low, high = (low - parts.expected) / own.size, (high - parts.expected) / own.size
     else:
         low, high = factor * low / parts.expected, factor * high / parts.expected
-    z = float(norm.isf(0.5 * (1.0 - level)))
+    z = -float(ndtri(0.5 * (1.0 - level)))
     lower = estimate - np.sqrt(((estimate - low) * own_scale) ** 2 + z**2 * at(low))
     upper = estimate + np.sqrt(((high - estimate) * own_scale) ** 2 + z**2 * at(high))
 
@@ -297,7 +296,8 @@ def _own_limits(
         )
     else:
         with np.errstate(invalid="ignore"):
-            reach = student.isf(0.5 * (1.0 - level), np.where(noise.df > 0, noise.df, np.nan)) * np.sqrt(noise.total)
+            quantile = -stdtrit(np.where(noise.df > 0, noise.df, np.nan), 0.5 * (1.0 - level))
+            reach = quantile * np.sqrt(noise.total)
         _, weight = _gradients(rows, unit, own.eta, own.shrunken)
         edges = own.level - reach / weight, own.level + reach / weight
     if standard == "direct":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from benchmodels.adjustment.noise import noise_kind
 from benchmodels.adjustment.practice import Practice, average_practice, own_total
@@ -129,13 +129,13 @@ class Fit:
         if pooled:
             information = np.block([[step.gram, step.border.T], [step.border, step.level_weight[None]]])
         variance = np.linalg.inv(information) * self.dispersion if len(information) else information
-        quantile = float(norm.isf(0.5 * (1.0 - level)))
+        quantile = -float(ndtri(0.5 * (1.0 - level)))
         if covariance == "unit":
             k = len(d.units)
             scores = self._unit_scores(pooled=pooled)
             bread = np.linalg.inv(information) if len(information) else information
             variance = bread @ (scores.T @ scores) @ bread * (k / (k - 1.0))
-            quantile = float(t.isf(0.5 * (1.0 - level), k - 1))
+            quantile = -float(stdtrit(k - 1, 0.5 * (1.0 - level)))
         turn = np.eye(p) if self._basis.turn is None else self._basis.turn
         if pooled:
             # (slopes, level) on the basis → on the columns; the level moves back by center · slopes.

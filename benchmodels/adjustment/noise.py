@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmodels.design import Design
 
     Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
 
 __all__ = ["NOISE_TEXT", "Noise", "NoiseKind", "noise_kind", "unit_noise"]
 
@@ -110,17 +111,17 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
         reason[df == 0] = "it has a single case"
         variance = np.where(varies, spread / np.where(df > 0, df, 1.0), np.nan)
         return _from_weights(score_columns, weight * variance[design.unit], cuts, df, reason)
-    if kind == "clusters":
-        return _from_clusters(design, score_columns, residual, cuts)
-    if kind == "periods":
-        return _from_periods(design, score_columns, residual, cuts)
+    if kind == "clusters" and design.cluster is not None:
+        return _from_clusters(design.cluster, score_columns, weight, residual, cuts)
+    if kind == "periods" and design.period is not None:
+        return _from_periods(design, design.period, score_columns, residual, cuts)
     reason[:] = "it has a single row, which says nothing of its own noise"
     empty = np.full(k, np.nan)
     return Noise(empty, np.zeros((k, q)), np.zeros((k, q, q)), np.zeros(k), reason)
 
 
 def _from_weights(
-    columns: Floats, weight: Floats, cuts: NDArray[np.intp], df: Floats, reason: NDArray[np.object_]
+    columns: Floats, weight: Floats, cuts: Codes, df: Floats, reason: NDArray[np.object_]
 ) -> Noise:
     k, q = len(cuts) - 1, columns.shape[1]
     total, cross, scores = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q))
@@ -147,40 +148,47 @@ def _known(
     return Noise(total, cross, scores, df, reason, correlation)
 
 
-def _from_clusters(design: Design, columns: Floats, residual: Floats, cuts: NDArray[np.intp]) -> Noise:
+def _from_clusters(cluster: Codes, columns: Floats, weight: Floats, residual: Floats, cuts: Codes) -> Noise:
+    """Sum squares of cluster totals about the unit's own level, each raised by 1 / (1 − its share of the weight).
+
+    Unbiased where cases of one cluster are independent (CR2 for a mean), and with Bell and McCaffrey's degrees of
+    freedom, which fall below clusters − 1 where clusters are of unequal size.
+
+    References
+    ----------
+    Bell & McCaffrey (2002), Survey Methodology 28:169, eq. 11 and section 5.
+    """
     k, q = len(cuts) - 1, columns.shape[1]
     total, cross, scores, df = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q)), np.zeros(k)
     reason = np.full(k, "", dtype=object)
-    assert design.cluster is not None  # for the type checker: the kind says so
     for i in range(k):
         part = slice(cuts[i], cuts[i + 1])
-        _, codes = np.unique(design.cluster[part], return_inverse=True)
+        _, codes = np.unique(cluster[part], return_inverse=True)
         groups = int(codes.max()) + 1
-        df[i] = groups - 1
-        if groups == 1:
+        share = group_sums(codes, weight[part], groups)
+        share /= share.sum()
+        if groups == 1 or share.max() >= 1.0:
             reason[i] = "it has a single cluster"
             continue
-        own = group_sums(codes, residual[part], groups)
-        parts = np.stack(
-            [group_sums(codes, residual[part] * c, groups) for c in columns[part].T], axis=1
-        ) if q else np.zeros((groups, 0))
-        parts = parts - parts.mean(0)
-        own = own - own.mean()
-        inflate = groups / (groups - 1.0)
-        total[i] = inflate * float(own @ own)
-        cross[i] = inflate * (own @ parts)
-        scores[i] = inflate * (parts.T @ parts)
+        sums = [group_sums(codes, residual[part] * column, groups) for column in (*columns[part].T, np.ones(1))]
+        parts = np.stack(sums, axis=1) / np.sqrt(1.0 - share)[:, None]
+        own, parts = parts[:, q], parts[:, :q]
+        total[i] = float(own @ own)
+        cross[i] = own @ parts
+        scores[i] = parts.T @ parts
+        pairs = np.outer(share, share) / np.sqrt(np.outer(1.0 - share, 1.0 - share))
+        np.fill_diagonal(pairs, share)
+        df[i] = 1.0 / float(np.sum(pairs**2))
         if total[i] <= 0:
             reason[i] = "its clusters do not vary"
     return _known(total, cross, scores, df, reason)
 
 
-def _from_periods(design: Design, columns: Floats, residual: Floats, cuts: NDArray[np.intp]) -> Noise:
+def _from_periods(design: Design, period: Floats, columns: Floats, residual: Floats, cuts: Codes) -> Noise:
     k, q = len(cuts) - 1, columns.shape[1]
-    assert design.period is not None  # for the type checker: the kind says so
-    order = np.lexsort((design.period, design.unit))
-    steps = np.diff(np.unique(design.period))
-    even = design.period / (float(steps.min()) if len(steps) else 1.0)
+    order = np.lexsort((period, design.unit))
+    steps = np.diff(np.unique(period))
+    even = period / (float(steps.min()) if len(steps) else 1.0)
     rate = residual / np.where(design.size > 0, design.size, 1.0)
     serial = serial_noise(rate[order], even[order], design.unit[order], k)
     total, cross, scores = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q))

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -66,6 +64,9 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
     Tunnicliffe Wilson (1989), JRSS-B 51:15 (marginal likelihood in time series);
     Solon (1984), NBER Technical Working Paper 36 (the bias that this avoids).
     """
+    # Loaded here: the package's import stays light, and only tables by period come this way.
+    from scipy.optimize import minimize_scalar
+
     cuts = np.searchsorted(unit, np.arange(units + 1))
     groups: dict[tuple[float, ...], list[int]] = {}
     for i in range(units):

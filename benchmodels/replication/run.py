@@ -150,14 +150,7 @@ def answer(
         flags, reference, explained = _verdicts(main)
         parts, calibration = _parts(fit), _calibration(fit)
         step("rank")
-        ranking = None
-        if asked.rank:
-            from benchmodels.ranking import rank
-
-            # Indirect figures are each against their own case mix; only direct ones line up.
-            ranking = rank(
-                fit.compare(standard="direct", contrast=asked.contrast, **options), level=asked.level, rng=rng
-            )
+        ranking = _ranking(fit, study, options=options, rng=rng)
     return Outcome(
         study=study,
         table=table,
@@ -206,6 +199,22 @@ def _parts(fit: Any) -> pd.DataFrame | None:
         return decompose(fit).to_frame()
     except SpecificationError as error:
         warnings.warn(f"no decomposition: {error}", BenchmodelsWarning, stacklevel=2)
+        return None
+
+
+def _ranking(
+    fit: Any, study: Study, *, options: dict[str, Any], rng: int | np.random.Generator | None
+) -> Ranking | None:
+    """Rank by direct standardisation: indirect figures are each against their own case mix and do not line up."""
+    if not study.comparison.rank:
+        return None
+    from benchmodels.ranking import rank
+
+    direct = fit.compare(standard="direct", contrast=study.comparison.contrast, **options)
+    try:
+        return rank(direct, level=study.comparison.level, rng=rng)
+    except SpecificationError as error:
+        warnings.warn(f"no ranks: {error}", BenchmodelsWarning, stacklevel=2)
         return None
 
 

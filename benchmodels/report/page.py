@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +111,6 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "direct": "_direct" if chapter.main.standard == "direct" else "",
         "order": sorted(range(len(rows)), key=lambda i: base.order(rows[i].label)),
         "parts_start": w.number(chapter.national, part_decimals(chapter)),
-        "model": re.sub(r", \w+=(None|\(\))(?=[,)])", "", source.model),
         "tiles": national_tiles(chapter, rows, w),
         "drawings": _drawings(chapter, rows, w),
         "y_label": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),

@@ -1,0 +1,256 @@
+"""Blocked Newton against statsmodels, dense refits and its own score; and its certificate against sabotage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from benchmodels.design import Roles, read_design
+from benchmodels.kernels import basis, newton
+from benchmodels.kernels.families import link, mean, mean_and_weight
+from benchmodels.kernels.newton import fit_levels
+from tests import plain
+from tests.kernels.problems import FAMILIES, as_rows, problem
+
+EXACT, SOLVER = 1e-10, 1e-8
+SM = {
+    "binomial": sm.families.Binomial(),
+    "poisson": sm.families.Poisson(),
+    "gaussian": sm.families.Gaussian(),
+}
+
+
+def by_statsmodels(family, matrix, outcome, size, offset):
+    """The mean per unit of size with size as variance weight: the same likelihood for all three families."""
+    model = sm.GLM(outcome / size, matrix, family=SM[family], var_weights=size, offset=offset)
+    return model.fit(tol=1e-14, maxiter=100)
+
+
+def score(family, matrix, outcome, size, offset, beta):
+    return matrix.T @ (outcome - size * plain.mean(family, matrix @ beta + offset))
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_agrees_with_statsmodels(family, each):
+    matrix, outcome, size, offset, unit = problem(family)
+    found = fit_levels(as_rows(family, matrix, outcome, size, offset, unit, each=each))
+    dummies = plain.dummies(unit, 10) if each else np.ones((len(unit), 1))
+    dense = np.column_stack([matrix, dummies])
+    reference = by_statsmodels(family, dense, outcome, size, offset)
+    assert found.certificate.converged
+    beta = np.r_[found.slopes, found.levels]
+    np.testing.assert_allclose(beta, reference.params, rtol=SOLVER, atol=SOLVER)
+    errors = reference.bse / np.sqrt(reference.scale)
+    # The score in units of its own standard deviation: what the certificate promises.
+    assert np.max(np.abs(score(family, dense, outcome, size, offset, beta)) * errors) < 1e-6
+
+
+def test_98_unit_effects_agree_with_dummy_columns(pupils):
+    """Every twelfth cell of the simulated country, with 98 dummies in statsmodels."""
+    part = pupils.iloc[::12]
+    formula = "segregated ~ sex + grade_band + parents_education + parents_income + origin + diagnosis"
+    design = read_design(formula, Roles(unit="municipality", trials="pupils"), part)
+    lost = plain.degenerate("binomial", design.unit, 98, design.outcome, design.size)
+    rows = as_rows("binomial", design.columns, design.outcome, design.size, design.offset, design.unit, each=True)
+    found = fit_levels(rows)
+    keep = ~lost[design.unit]
+    dense = np.column_stack([design.columns, plain.dummies(design.unit, 98)[:, ~lost]])[keep]
+    reference = sm.GLM(
+        design.outcome[keep] / design.size[keep], dense, family=SM["binomial"], var_weights=design.size[keep]
+    ).fit(tol=1e-13)
+    both = np.r_[found.slopes, found.levels[~lost]]
+    np.testing.assert_allclose(both, reference.params, rtol=SOLVER, atol=SOLVER)
+    variance = np.linalg.inv(found.step.schur())
+    np.testing.assert_allclose(np.sqrt(np.diag(variance)), reference.bse[: len(found.slopes)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_degenerate_levels_are_infinite_and_leave_the_slopes_alone(family):
+    matrix, outcome, size, offset, unit = problem(family, degenerate=True)
+    found = fit_levels(as_rows(family, matrix, outcome, size, offset, unit, each=True))
+    assert found.certificate.converged
+    assert found.levels[1] == -np.inf
+    lost = [1]
+    if family == "binomial":
+        assert found.levels[3] == np.inf
+        lost = [1, 3]
+    assert np.isfinite(np.delete(found.levels, lost)).all()
+    reference = plain.slopes_of(family, matrix, outcome, size, offset, unit, each=True)
+    np.testing.assert_allclose(found.slopes, reference, rtol=SOLVER)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_columns_has_a_closed_form(family):
+    _, outcome, size, _, unit = problem(family)
+    rows = as_rows(family, np.zeros((len(unit), 0)), outcome, size, np.zeros(len(unit)), unit, each=True)
+    rate = np.bincount(unit, outcome) / np.bincount(unit, size)
+    np.testing.assert_allclose(fit_levels(rows).levels, link(family, rate), rtol=EXACT)
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_unit_of_measure_of_size_moves_the_level_only(family, each):
+    """Exposure in thousands, outcome in thousands: slopes stay, on any scale."""
+    matrix, outcome, size, offset, unit = problem(family)
+    if family == "binomial":
+        by, again = 1000.0, 0.0
+        outcome, fine = outcome, outcome * by
+    else:
+        by = 1e6
+        fine, again = outcome, -np.log(by) if family == "poisson" else 0.0
+    first = fit_levels(as_rows(family, matrix, outcome, size, offset, unit, each=each))
+    if family == "gaussian":
+        # Mean per unit of size: outcome and size move together, or the slopes would.
+        fine = outcome * by
+    second = fit_levels(as_rows(family, matrix, fine, size * by, offset, unit, each=each))
+    np.testing.assert_allclose(second.slopes, first.slopes, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(second.levels, first.levels + again, rtol=1e-9, atol=1e-9)
+
+
+def turned(seed, kind, n):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, 3))
+    matrix = {
+        "huge and tiny": np.diag([1e9, 1.0, 1e-9]),
+        "near collinear": np.array([[1, 1, 0], [0, 1e-6, 0], [0, 0, 1.0]]),
+        "nearer collinear": np.array([[1, 1, 0], [0, 1e-8, 0], [0, 0, 1.0]]),
+        "mean far above sd": np.eye(3),
+        "all at once": np.array([[1e9, 1e9, 0], [0, 1e3, 0], [0, 0, 1e-9]]),
+    }[kind]
+    x = z @ matrix
+    if "mean" in kind:
+        x = x * 1e-3 + 1e4
+    if "all" in kind:
+        x = x + np.array([1e9, 0, 1e-5])
+    return z, x
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "kind", ["huge and tiny", "near collinear", "nearer collinear", "mean far above sd", "all at once"]
+)
+def test_ill_conditioned_columns_give_the_same_fitted_values(family, each, kind):
+    _, outcome, size, offset, unit = problem(family)
+    z, x = turned(5, kind, len(unit))
+    plain_fit = fit_levels(as_rows(family, z, outcome, size, offset, unit, each=each))
+    codes = unit if each else np.zeros(len(unit), dtype=np.intp)
+    columns, found_basis = basis.well_conditioned(x, size, codes, 10 if each else 1)
+    assert found_basis.dependent == ()
+    found = fit_levels(as_rows(family, columns, outcome, size, offset, unit, each=each))
+    assert found.certificate.converged
+    eta = columns @ found.slopes + found.levels[codes]
+    expected = z @ plain_fit.slopes + plain_fit.levels[codes]
+    # x itself is rounded to 1e-16 of its size, that is to 1e-8 … 1e-7 of what sets it apart.
+    np.testing.assert_allclose(eta, expected, atol=1e-6)
+    back = x @ found_basis.to_columns(found.slopes) + (found.levels + found_basis.level_shift(found.slopes))[codes]
+    # Coefficients on columns that nearly cancel lose what the cancellation loses.
+    np.testing.assert_allclose(back, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("step", [1, 7, 64])
+def test_block_size_does_not_matter(monkeypatch, family, each, step):
+    matrix, outcome, size, offset, unit = problem(family)
+    rows = as_rows(family, matrix, outcome, size, offset, unit, each=each)
+    whole = fit_levels(rows)
+
+    def small(n, width, **_):
+        return [slice(a, min(a + step, n)) for a in range(0, n, step)]
+
+    monkeypatch.setattr(newton, "row_blocks", small)
+    monkeypatch.setattr(basis, "row_blocks", small)
+    parts = fit_levels(rows)
+    np.testing.assert_allclose(parts.slopes, whole.slopes, rtol=EXACT, atol=1e-12)
+    np.testing.assert_allclose(parts.levels, whole.levels, rtol=EXACT)
+
+
+def test_row_blocks_cover_every_row_once():
+    for n, width in [(0, 3), (1, 1), (255, 10), (100_000, 31), (40_000, 0), (5, 10**7)]:
+        rows = [i for part in basis.row_blocks(n, width) for i in range(part.start, part.stop)]
+        assert rows == list(range(n))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_mean_and_weight_are_two_arrays(family):
+    """Callers scale one in place; the other must not move."""
+    mu, weight = mean_and_weight(family, np.array([0.1, 0.2]))
+    assert not np.shares_memory(mu, weight)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weight_is_the_derivative_of_the_mean_and_extremes_do_not_overflow(family):
+    eta = np.linspace(-20, 20, 81)
+    h = 1e-5
+    slope = (mean(family, eta + h) - mean(family, eta - h)) / (2 * h)
+    np.testing.assert_allclose(mean_and_weight(family, eta)[1], slope, rtol=1e-6, atol=1e-9)
+    far = np.array([-1e4, -800.0, 700.0])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        mu, weight = mean_and_weight(family, far)
+    assert np.isfinite(mu).all()
+    assert np.isfinite(weight).all()
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_link_undoes_mean(family):
+    eta = np.linspace(-12, 3, 40)
+    np.testing.assert_allclose(link(family, mean(family, eta)), eta, rtol=1e-9)
+
+
+# --- the certificate ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("each", [False, True])
+def test_certificate_is_withheld_when_the_weights_are_wrong(monkeypatch, family, each):
+    """Steps a thirtieth of what they should be do not arrive, and the certificate says so."""
+
+    def wrong(name, eta):
+        mu, weight = mean_and_weight(name, eta)
+        return mu, 30.0 * weight
+
+    monkeypatch.setattr(newton, "mean_and_weight", wrong)
+    found = fit_levels(as_rows(family, *problem(family), each=each))
+    assert not found.certificate.converged
+
+
+def test_certificate_is_withheld_when_passes_run_out_or_numbers_are_not_finite(monkeypatch):
+    rows = as_rows("binomial", *problem("binomial"), each=True)
+    assert not fit_levels(rows, max_iterations=1).certificate.converged
+
+    def broken(name, eta):
+        mu, weight = mean_and_weight(name, eta)
+        mu[0] = np.nan
+        return mu, weight
+
+    monkeypatch.setattr(newton, "mean_and_weight", broken)
+    assert not fit_levels(rows).certificate.converged
+
+
+def test_path_ends_quadratically():
+    for family in ("binomial", "poisson"):
+        path = fit_levels(as_rows(family, *problem(family), each=True)).certificate.path
+        assert len(path) <= 8
+        assert path[-1] < 0.01 * path[-2]
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("size", [1.0, 10.0, 1000.0])
+def test_no_certificate_where_there_is_no_maximum(each, size):
+    """A group without a single event: its slope runs to minus infinity however flat the likelihood gets.
+
+    The decrement falls by a constant factor a step, so it passes any tolerance in the end.
+    """
+    converged = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        unit = np.repeat(np.arange(6), 2)
+        group = np.tile([1.0, 2.0], 6)[:, None]
+        outcome = np.where(group[:, 0] == 1.0, rng.integers(1, 3, 12) / 4.0 * size, 0.0)
+        rows = as_rows("binomial", group, outcome, np.full(12, size), np.zeros(12), unit, each=each)
+        with np.errstate(all="ignore"):
+            converged.append(fit_levels(rows).certificate.converged)
+    assert not any(converged)
