@@ -49,6 +49,9 @@ def test_totals_are_those_of_a_group_by():
     frame = pd.DataFrame({"a": codes[0], "b": codes[1], "c": codes[2], "v": values})
     expected = frame.groupby(["a", "b", "c"])["v"].sum()
     found = pd.Series(
-        np.bincount(cell, values), index=pd.MultiIndex.from_arrays([c[first] for c in codes], names=list("abc"))
+        np.bincount(cell, values),
+        index=pd.MultiIndex.from_arrays([c[first] for c in codes], names=list("abc")),
     )
-    pd.testing.assert_series_equal(found.sort_index(), expected.sort_index(), check_names=False, check_index_type=False)
+    pd.testing.assert_series_equal(
+        found.sort_index(), expected.sort_index(), check_names=False, check_index_type=False
+    )

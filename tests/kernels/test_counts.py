@@ -18,7 +18,14 @@ def limits_of(family, count, size, *, eta=None, confidence=0.95, limits="exact")
     size = np.broadcast_to(np.asarray(size, dtype=float), count.shape)
     eta = np.zeros(len(count)) if eta is None else eta
     low, high = count_limits(
-        family, count, size, eta, np.arange(len(count)), np.zeros(len(count)), confidence=confidence, limits=limits
+        family,
+        count,
+        size,
+        eta,
+        np.arange(len(count)),
+        np.zeros(len(count)),
+        confidence=confidence,
+        limits=limits,
     )
     return plain.mean(family, low + eta), plain.mean(family, high + eta)
 

