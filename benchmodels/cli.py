@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -152,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its code.
 
     0 is success, 2 a fault in the command or the study, 3 in the data, 4 an estimate that was not found,
-    130 an interruption, 1 anything else of ours.
+    130 an interruption, 1 anything else. Warnings of the libraries below are kept off the terminal: what they could
+    mean for a result is checked, and told in the result. The environment variable BENCHMODELS_DEBUG=1 shows them, and
+    the traceback of an internal error.
     """
     from benchmodels.errors import BenchmodelsError, ConvergenceError, DataError, SpecificationError
 
@@ -163,11 +167,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (BenchmodelsError, 1),
         (OSError, 1),
     ]
+    debug = os.environ.get("BENCHMODELS_DEBUG", "") not in ("", "0")
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="benchmodels")
+        with warnings.catch_warnings():
+            if not debug:
+                for kind in (RuntimeWarning, FutureWarning, DeprecationWarning, PendingDeprecationWarning):
+                    warnings.simplefilter("ignore", kind)
+            app(args=list(arguments) if arguments is not None else None, prog_name="benchmodels")
     except tuple(kind for kind, _ in codes) as error:
         sys.stderr.write(f"benchmodels: {error}\n")
         sys.exit(next(code for kind, code in codes if isinstance(error, kind)))
+    except Exception as error:  # nothing a user did should end in a traceback; what was staged is gone by now
+        if debug:
+            raise
+        text = " ".join(str(error).split()) or "no text"
+        sys.stderr.write(f"benchmodels: internal error: {type(error).__name__}: {text}; please report it\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Better", "Comparison", "Contrast", "Reference", "Source", "Standard"]
+__all__ = ["Better", "Comparison", "Contrast", "NullKind", "Reference", "Source", "Standard"]
 
 Standard = Literal["indirect", "direct"]
 Contrast = Literal["difference", "ratio", "rate"]
 Reference = Literal["others", "all"]
 Better = Literal["low", "high"]
+NullKind = Literal["sampling", "prediction"]
 
 _PER_UNIT = (
     "size",
@@ -100,10 +101,12 @@ class Comparison:
     null : float
         The estimate of a unit that is exactly as expected: 0, 1 or the overall rate.
     null_std_error : (k,) array
-        Standard error the estimate would have, were the unit as expected: the scale of its z-score. Where a unit's
-        own noise is not known, the standard deviation of a leave-one-out prediction.
+        Standard error the estimate would have, were the unit as expected: the scale of its z-score.
+    null_kind : "sampling" or "prediction"
+        What ``null_std_error`` holds: sampling noise alone; or, where a unit's own noise is not known, the standard
+        deviation of a leave-one-out prediction, which the variation between units is part of.
     df : (k,) array
-        Degrees of freedom of the own noise; infinite for counts.
+        Degrees of freedom of the own noise (of the prediction); infinite for counts.
     overlap : (k,) array
         Share of the unit's case mix that the other units have too, 0 to 1; NaN where the model has no covariates.
     withheld : (k,) array of str
@@ -130,6 +133,7 @@ class Comparison:
     core: Floats
     null: float
     null_std_error: Floats
+    null_kind: NullKind = "sampling"
     df: Floats
     overlap: Floats
     withheld: NDArray[np.object_]
@@ -159,6 +163,13 @@ class Comparison:
         # Rounding may leave a variance of exactly zero a hair below it; anything more would be an error upstream.
         spread = np.where((spread < 0) & (spread > -1e-12 * np.abs(self.noise)), 0.0, spread)
         self._freeze("std_error", np.sqrt(spread))
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        # Pickle makes arrays writeable again.
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
 
     def _freeze(self, name: str, value: NDArray[np.generic]) -> None:
         value.flags.writeable = False

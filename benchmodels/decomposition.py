@@ -29,6 +29,8 @@ MOST_TERMS = 12
 # which a set's values are gathered beyond that.
 MOST_PAIRS = 4_000_000
 GRID = 2000
+# Units times different cases: 400 MB.
+MOST_CELLS = 50_000_000
 # What it moves a unit's expected rate that the unit itself is left out of slopes and level.
 LEFT_OUT = "(unit left out)"
 
@@ -133,7 +135,7 @@ def decompose(fit: Fit) -> Decomposition:
         parts = parts + weight * lost[:, None]
     parts = np.column_stack([parts, expected - with_self])
     gap = np.abs(parts.sum(1) - (expected - country))
-    if np.nanmax(gap) > 1e-9 * max(1.0, float(np.nanmax(np.abs(expected)))):
+    if np.nanmax(gap) > 1e-9 * max(abs(country), float(np.nanmax(np.abs(expected)))):
         raise BenchmodelsError(f"the parts do not add to the gap (by {np.nanmax(gap):.1e})")
     return Decomposition(design.units, (*names, LEFT_OUT), parts, expected, country, exact)
 
@@ -146,6 +148,8 @@ def _shapley(
     coded = [np.unique(e, return_inverse=True) for e in effects]
     # Units and country share the combinations of values that occur; the rest of the work is on those.
     combination, first = collapse([c for _, c in coded], [len(v) for v, _ in coded])
+    if k * len(first) > MOST_CELLS:
+        raise SpecificationError(f"{len(first)} different cases in {k} units are too many to divide expected values by term")
     own = np.bincount(unit * len(first) + combination, size, k * len(first)).reshape(k, len(first))
     country = own.sum(0) / own.sum()
     own = own / own.sum(1, keepdims=True)

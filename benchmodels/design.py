@@ -6,10 +6,8 @@ exactly: rows alike in unit and covariates are one row with their totals.
 
 from __future__ import annotations
 
-import ast
 import re
 import unicodedata
-import warnings
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -17,13 +15,14 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import DataError, SpecificationError
+from benchmodels.formula import evaluated, levels_met, made, matrix_of, read_formula
 from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.kernels.families import Family
 from benchmodels.table import Table, listed, numbers, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -53,7 +52,8 @@ class Roles:
     offset : str, optional
         Added to the linear predictor as it stands, on the link scale.
     frequency : str, optional
-        The row stands for so many identical cases.
+        The row stands for so many identical cases, a whole number. Transforms that look at a whole column (``scale``,
+        ``bs`` …) take rows as they stand.
     period : str, optional
         Year, half-year or month. A number, or text that sorts.
     cluster : str, optional
@@ -194,10 +194,10 @@ class _Encoder:
                     f"column {name!r} has levels that the fitted table did not have: {', '.join(unseen[:8])}; "
                     f"it had {', '.join(sorted(map(repr, known)))}"
                 )
-        made = _evaluated(
+        result = evaluated(
             str(self.spec.formula), lambda: self.spec.get_model_matrix(table.frame, na_action="raise", output="numpy")
         )
-        return _matrix(made, None)[0]
+        return matrix_of(result, None)[0]
 
 
 def read_design(formula: str, roles: Roles, data: object) -> Design:
@@ -228,7 +228,7 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     700,000 × p numbers. Where the formula calls a function that looks at the whole column (``center``, ``bs``, …)
     the matrix is made first.
     """
-    outcome_name, right, variables = _read_formula(formula)
+    outcome_name, right, variables = read_formula(formula)
     _check_roles(roles, outcome_name, variables)
     wanted = [outcome_name, *roles.played().values(), *variables]
     table = read_table(data, wanted, why="the formula and the roles")
@@ -249,9 +249,9 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     cell, first = _cells(keys, covariates, stateful=stateful)
     cells = len(first)
     # One matrix only: of the cells; or, where the formula looks at whole columns, of all rows and then sorted.
-    made = _made(right, table.frame if stateful else table.frame.iloc[first])
-    matrix, names, terms = _matrix(made, first if stateful else None)
-    spec = made.model_spec
+    result = made(right, table.frame if stateful else table.frame.iloc[first])
+    matrix, names, terms = matrix_of(result, first if stateful else None)
+    spec = result.model_spec
     total = {name: group_sums(cell, amounts[name], cells) for name in ("outcome", "size", "squares", "cases")}
     return Design(
         outcome_name=outcome_name,
@@ -268,79 +268,8 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
         rows_dropped=dropped,
         source=str(table.attrs.get("source", "")),
         simulated=bool(table.attrs.get("simulated", False)),
-        _encoder=_Encoder(spec, variables, _levels(spec, table.frame, variables)),
+        _encoder=_Encoder(spec, variables, levels_met(spec, table.frame, variables)),
     )
-
-
-def _read_formula(formula: str) -> tuple[str, str, tuple[str, ...]]:
-    """Return outcome column, right-hand side and the variables it uses."""
-    from formulaic import Formula, SimpleFormula
-    from formulaic.errors import FormulaicError
-
-    # Names in backticks may hold any sign; they are set aside while the grammar is looked at.
-    bare = re.sub(r"`[^`]*`", lambda name: "_" * len(name[0]), formula) if isinstance(formula, str) else ""
-    if bare.count("~") != 1:
-        raise SpecificationError(f"a formula reads 'outcome ~ covariates'; found {formula!r}")
-    left, right = formula[: bare.index("~")].strip(), formula[bare.index("~") + 1 :].strip()
-    outcome = left[1:-1] if left.startswith("`") and left.endswith("`") else left
-    if not outcome:
-        raise SpecificationError(f"the formula {formula!r} has no outcome on its left-hand side")
-    if outcome == left and re.search(r"[^\w.]", outcome):
-        raise SpecificationError(
-            f"the left-hand side must be one column; found {left!r} (make the column first; a name with spaces "
-            "or signs goes in backticks)"
-        )
-    try:
-        parsed = Formula(right or "1")
-    except (FormulaicError, SyntaxError) as error:
-        raise SpecificationError(f"cannot read the formula {formula!r}: {_plain(error)}") from error
-    if not isinstance(parsed, SimpleFormula):
-        raise SpecificationError(f"the formula {formula!r} has parts split by '|'; write one list of covariates")
-    if not any(str(term) == "1" for term in parsed):
-        raise SpecificationError(
-            f"the formula {formula!r} takes the level out (0 or -1); the level is always in the model: remove it"
-        )
-    return outcome, right or "1", _variables(parsed)
-
-
-def _variables(parsed: Any) -> tuple[str, ...]:
-    """Return the columns that a formula uses, those inside functions included.
-
-    Raises
-    ------
-    SpecificationError
-        A function that formulas do not know.
-    """
-    from formulaic.transforms import TRANSFORMS
-
-    # formulaic itself leaves out the variables of functions that keep a state (bs, poly, center, scale).
-    names = {str(v) for v in parsed.required_variables if "value" in {role.value for role in v.roles}}
-    for factor in {factor for term in parsed for factor in term.factors}:
-        if factor.eval_method.value != "python":
-            continue
-        quoted: dict[str, str] = {}
-
-        def aside(name: re.Match[str], quoted: dict[str, str] = quoted) -> str:
-            return quoted.setdefault(f"_quoted_{len(quoted)}", name[1]) and f"_quoted_{len(quoted) - 1}"
-
-        tree = ast.parse(re.sub(r"`([^`]*)`", aside, factor.expr).strip(), mode="eval")
-        calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-        called = {function.id for function in calls if isinstance(function, ast.Name)}
-        unknown = sorted(called - set(TRANSFORMS))
-        if unknown:
-            raise SpecificationError(
-                f"the formula calls {listed(unknown)}, which it does not know; make the column first, or use one of "
-                "np.…, I, C, log, exp, center, scale, poly, bs, cs"
-            )
-        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - called - set(TRANSFORMS)
-        names |= {quoted.get(name, name) for name in used}
-    return tuple(sorted(names - set(TRANSFORMS)))
-
-
-def _plain(error: BaseException) -> str:
-    """Return an error's text on one line, without the colours that formulaic puts in."""
-    text = re.sub(r"\x1b?\[[0-9;]*m|[\u29da\u29db]", "", str(error))
-    return " ".join(re.sub(r"\[[0-9;]+m", "", text).split())
 
 
 def _check_roles(roles: Roles, outcome: str, variables: Sequence[str]) -> None:
@@ -406,6 +335,8 @@ def _amounts(table: Table, roles: Roles, outcome: str) -> dict[str, Floats]:
     cases = np.ones(n)
     if roles.frequency is not None:
         cases = numbers(table, roles.frequency, role="frequency", least=0.0)
+        if np.any(cases != np.round(cases)):
+            raise table.row_error(roles.frequency, cases != np.round(cases), "frequency counts cases and must be whole")
     offset = np.zeros(n) if roles.offset is None else numbers(table, roles.offset, role="offset")
     if roles.family != "gaussian" and np.any(value < 0):
         raise table.row_error(outcome, value < 0, f"the outcome {outcome!r} is a count and cannot be negative")
@@ -441,12 +372,17 @@ def _check_sizes(units: NDArray[np.object_], unit: Codes, size: Floats, roles: R
 
 
 def _periods(table: Table, name: str | None) -> Floats | None:
-    """Return the position of each row's period: the number itself, else its place in sorted order."""
+    """Return the position of each row's period: the number itself (yyyymm: the month), else its place when sorted."""
     if name is None:
         return None
     column = table.frame[name]
     if pd.api.types.is_numeric_dtype(column):
-        return numbers(table, name, role="period")
+        values = numbers(table, name, role="period")
+        month = values % 100
+        if np.all((values > 190000) & (values < 210013) & (values == np.round(values)) & (month >= 1) & (month <= 12)):
+            # Months written as yyyymm: December and January are neighbours.
+            return values // 100 * 12 + month
+        return values
     return np.asarray(pd.factorize(column, sort=True)[0], dtype=np.float64)
 
 
@@ -468,55 +404,3 @@ def _cells(keys: list[NDArray[Any]], covariates: list[pd.Series], *, stateful: b
         cell[order] = np.arange(n)
         return cell, order
     return collapse(codes, radix)
-
-
-def _made(right: str, frame: pd.DataFrame) -> Any:
-    """Return formulaic's matrix, which carries its specification."""
-    from formulaic import model_matrix
-
-    return _evaluated(right, lambda: model_matrix(right, frame, na_action="raise", output="numpy", context=None))
-
-
-_OF_EVALUATION = (ValueError, TypeError, NameError, AttributeError, ArithmeticError, LookupError)
-
-
-def _evaluated(right: str, make: Callable[[], Any]) -> Any:
-    """Evaluate a formula; what goes wrong in it is the question's fault and is said so."""
-    from formulaic.errors import DataMismatchWarning, FormulaicError
-
-    try:
-        # The logarithm of zero is named afterwards, by column; a value outside the levels given is an error now.
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("error", DataMismatchWarning)
-            return make()
-    except (FormulaicError, DataMismatchWarning, *_OF_EVALUATION) as error:
-        raise SpecificationError(f"cannot build the covariates {right!r}: {_plain(error)}") from error
-
-
-def _matrix(made: Any, order: Codes | None) -> tuple[Floats, tuple[str, ...], tuple[tuple[str, slice], ...]]:
-    """Return the (n, p) matrix without its column of ones, in the given order, its names and its terms."""
-    spec = made.model_spec
-    names = tuple(str(name) for name in spec.column_names)
-    if names[:1] != ("Intercept",):
-        raise SpecificationError("the formula leaves no level in the model; remove 0 or -1 from it")
-    matrix = np.asarray(made)[:, 1:]
-    matrix = np.array(matrix if order is None else matrix[order], dtype=np.float64, order="C")
-    if not np.isfinite(matrix.sum()):
-        wrong = [name for name, ok in zip(names[1:], np.isfinite(matrix).all(axis=0), strict=True) if not ok]
-        if wrong:
-            raise DataError(f"the formula gives infinite or undefined values in {listed(wrong)} (log of zero?)")
-    slices = ((str(term), where) for term, where in spec.term_slices.items() if str(term) != "1")
-    terms = tuple((term, slice(where.start - 1, where.stop - 1)) for term, where in slices)
-    return matrix, names[1:], terms
-
-
-def _levels(spec: Any, frame: pd.DataFrame, variables: Sequence[str]) -> dict[str, frozenset[object]]:
-    """Return the levels met of every column that is coded as a category."""
-    categorical = {
-        str(v)
-        for factor, contrast in spec.factor_contrasts.items()
-        if contrast is not None
-        for v in spec.factor_variables.get(factor, ())
-    }
-    names = [v for v in variables if v in categorical or not pd.api.types.is_numeric_dtype(frame[v])]
-    return {name: frozenset(frame[name].unique().tolist()) for name in names}

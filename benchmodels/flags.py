@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.overdispersion import Dispersion, dispersion, z_scores
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Flags",
+    "Limits",
     "Method",
     "ReferenceDistribution",
     "between_unit_sd",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 Method = Literal["tau", "phi", "plain"]
+Limits = Method | Literal["prediction"]
 _METHODS = ("tau", "phi", "plain")
 
 
@@ -53,19 +55,24 @@ class ReferenceDistribution:
     null_std_error : (k,) array
         In the estimate's unit of measure.
     phi : float
-        Mean squared z-score; 1 where there is sampling noise only. As estimated; limits use max(1, phi).
+        Mean squared z-score; 1 where there is sampling noise only. As estimated; limits use max(1, phi). NaN
+        for prediction limits.
     tau : float
-        Standard deviation between units beyond sampling noise, in the estimate's unit of measure.
+        Standard deviation between units beyond sampling noise, in the estimate's unit of measure. NaN for
+        prediction limits.
     null : float
         Centre, in the estimate's unit of measure.
     lower, upper : (k,) arrays
         Limits at ``level`` around the null, in the estimate's unit of measure. Symmetric on that scale, so
         the lower limit of a ratio or rate may be negative: then no value is unusually low.
-    method : {'tau', 'phi', 'plain'}
-        Additive variance, multiplicative factor, or sampling noise alone.
+    method : {'tau', 'phi', 'plain', 'prediction'}
+        Additive variance, multiplicative factor, or sampling noise alone; or limits of a prediction, whose
+        standard deviation already holds the variation between units.
     level : float
     winsorise : float
         Quantile at which z-scores were winsorised for phi and tau.
+    df : (k,) array
+        Degrees of freedom of the quantile behind the limits; infinite where it is the normal one.
     """
 
     unit: NDArray[np.object_]
@@ -77,13 +84,20 @@ class ReferenceDistribution:
     null: float
     lower: Floats
     upper: Floats
-    method: Method
+    method: Limits
     level: float
     winsorise: float
+    df: Floats
 
     def limits_at(self, null_std_error: Floats, *, level: float | None = None) -> tuple[Floats, Floats]:
-        """Return lower and upper limits at these null standard errors, at this or another level."""
-        half = _half_width(null_std_error, self.phi, self.tau, self.method, self.level if level is None else level)
+        """Return lower and upper limits at these null standard errors, at this or another level.
+
+        Degrees of freedom are the median over the units with a z-score; each unit's own limits use its own.
+        """
+        usable = np.isfinite(self.z)
+        df = np.asarray(np.median(self.df[usable]) if usable.any() else np.inf)
+        asked = self.level if level is None else level
+        half = _half_width(null_std_error, self.phi, self.tau, self.method, asked, df)
         return self.null - half, self.null + half
 
     def std_error_at(self, size: Floats) -> Floats:
@@ -152,11 +166,18 @@ def reference_distribution(
     τ²) for "tau", null ± c sqrt(max(1, φ)) s_i for "phi" and null ± c s_i for "plain". φ is floored at 1 in
     the limits alone: units that vary less than chance are no ground for narrower ones.
 
+    Where ``comparison.null_kind`` is "prediction" (one Gaussian row per unit), s_i is the standard deviation of a
+    leave-one-out prediction and already holds the variation between units: neither φ nor τ can be told apart from
+    noise. Limits are then null ± c s_i whatever ``method`` was asked for, with c the quantile of Student's t at the
+    comparison's ``df`` (the normal one where that is infinite or 0); φ and τ are NaN and ``method`` of the answer is
+    "prediction".
+
     Parameters
     ----------
     comparison : Comparison
         k units; those without a null standard error have NaN limits and carry no weight.
     method : {'tau', 'phi', 'plain'}, default 'tau'
+        Disregarded, and the answer says so, where ``comparison.null_kind`` is "prediction".
     level : float, default 0.95
         Share of ordinary units within the limits.
     winsorise : float, default 0.0
@@ -184,27 +205,32 @@ def reference_distribution(
     deviation = comparison.estimate - comparison.null
     z = z_scores(deviation, s0)
     found = dispersion(deviation, s0, winsorise=winsorise)
-    if found.units < (1 if method == "plain" else 2):
+    predicted = comparison.null_kind == "prediction"
+    used: Limits = "prediction" if predicted else method
+    if found.units < (1 if used in ("plain", "prediction") else 2):
         raise SpecificationError(
             f"{found.units} of {len(comparison)} units have an estimate with a standard error; a reference "
-            "distribution by φ or τ needs at least two, method='plain' one"
+            "distribution by φ or τ needs at least two, one of plain or prediction limits one"
         )
-    tau = float(np.sqrt(found.tau2))
+    phi, tau = (np.nan, np.nan) if predicted else (found.phi, float(np.sqrt(found.tau2)))
     s0 = np.where(np.isfinite(z), s0, np.nan)
-    half = _half_width(s0, found.phi, tau, method, level)
+    known = predicted & np.isfinite(comparison.df) & (comparison.df > 0)
+    df = np.where(known, comparison.df, np.inf)
+    half = _half_width(s0, phi, tau, used, level, df)
     return ReferenceDistribution(
         unit=comparison.unit,
         size=comparison.size,
         z=z,
         null_std_error=s0,
-        phi=found.phi,
+        phi=phi,
         tau=tau,
         null=comparison.null,
         lower=comparison.null - half,
         upper=comparison.null + half,
-        method=method,
+        method=used,
         level=level,
         winsorise=winsorise,
+        df=df,
     )
 
 
@@ -253,12 +279,15 @@ def between_unit_sd(comparison: Comparison) -> float:
     Returns
     -------
     float
-        0 where units vary no more than chance.
+        0 where units vary no more than chance. NaN where ``comparison.null_kind`` is "prediction": one row per
+        unit cannot tell variation between units from noise.
 
     References
     ----------
     Spiegelhalter (2005), the moment estimate of τ²; see `benchmodels.kernels.overdispersion`.
     """
+    if comparison.null_kind == "prediction":
+        return float("nan")
     found = dispersion(comparison.estimate - comparison.null, comparison.null_std_error)
     return float(np.sqrt(found.tau2))
 
@@ -280,8 +309,8 @@ def explained_share(comparison: Comparison) -> float:
     -------
     float
         At most 1, and not clipped below: negative when adjusted rates vary more than raw ones, that is when
-        composition explains nothing. NaN when raw rates vary no more than chance, or fewer than two units
-        count.
+        composition explains nothing. NaN when raw rates vary no more than chance, when fewer than two units
+        count, or where ``comparison.null_kind`` is "prediction", which knows no noise to subtract.
 
     Raises
     ------
@@ -297,6 +326,8 @@ def explained_share(comparison: Comparison) -> float:
             f"explained_share needs compare(standard='indirect'); this one is {comparison.standard!r}, whose "
             "expected values are for the country's composition and not for the unit's own"
         )
+    if comparison.null_kind == "prediction":
+        return float("nan")
     size, observed, expected = comparison.size, comparison.observed, comparison.expected
     s0 = comparison.null_std_error
     if comparison.contrast != "difference":
@@ -311,8 +342,10 @@ def explained_share(comparison: Comparison) -> float:
     return 1.0 - adjusted.tau2 / raw.tau2
 
 
-def _half_width(s0: Floats, phi: float, tau: float, method: Method, level: float) -> Floats:
-    quantile = float(-ndtri((1.0 - level) / 2.0))
+def _half_width(s0: Floats, phi: float, tau: float, method: Limits, level: float, df: Floats) -> Floats:
+    tail = (1.0 - level) / 2.0
+    normal = float(-ndtri(tail))
+    quantile = np.where(np.isfinite(df), -stdtrit(np.where(np.isfinite(df), df, 1.0), tail), normal)
     if method == "tau":
-        return quantile * np.sqrt(np.square(s0) + tau**2)
-    return quantile * (np.sqrt(max(1.0, phi)) if method == "phi" else 1.0) * np.asarray(s0)
+        return np.asarray(quantile * np.sqrt(np.square(s0) + tau**2))
+    return np.asarray(quantile * (np.sqrt(max(1.0, phi)) if method == "phi" else 1.0) * s0)

@@ -200,9 +200,9 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
     if not np.all(np.isfinite(values)):
         raise table.row_error(name, ~np.isfinite(values), f"{name!r} is {role} and must be finite")
     # Squares of what is outside these bounds leave double precision.
-    size = np.abs(values)
-    strange = (size > 1e100) | ((size > 0) & (size < 1e-100))
-    if np.any(strange):
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if largest > 1e100 or 0.0 < largest < 1e-100:
+        strange = np.abs(values) == largest
         message = f"{name!r} is {role} and is out of all proportion; change its unit of measure"
         raise table.row_error(name, strange, message)
     if least is not None and np.any(values < least):

@@ -1,4 +1,4 @@
-"""Slow and obvious oracles: dense dummies, literal refits, loops over cells. No code of the package is used here."""
+"""Slow and obvious oracles: dense dummies, literal refits, loops over cells; nothing of the package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dense_fit(family, matrix, outcome, size, offset):
     """Maximum likelihood by iteratively reweighted least squares with QR on a dense matrix."""
     beta = np.zeros(matrix.shape[1])
     if family != "gaussian":
-        # As is usual, the first linear predictor is that of the rows' own rates, drawn a little to the overall one.
+        # The first linear predictor is that of the rows' own rates, drawn a little to the overall one.
         rate = outcome.sum() / size.sum()
         own = (outcome + 0.5) / (size + 0.5 / rate)
         eta = np.log(own / (1 - own)) if family == "binomial" else np.log(own)
@@ -117,11 +117,7 @@ def contrasts(family, columns, outcome, size, offset, codes, *, each, reference)
 
 
 def derivatives(family, columns, outcome, size, offset, codes, *, each, reference, step):
-    """∂T_i/∂y_c by central differences, one cell at a time: {(standard, contrast): (k, c)}.
-
-    The overall rate is held where it stands, as a constant.
-    """
-    overall = outcome.sum() / size.sum()
+    """∂T_i/∂y_c by central differences, one cell at a time: {(standard, contrast): (k, c)}."""
     found = None
     for c in range(len(outcome)):
         sides = []
@@ -135,8 +131,6 @@ def derivatives(family, columns, outcome, size, offset, codes, *, each, referenc
             found = {name: np.zeros((len(v), len(outcome))) for name, v in sides[0].items()}
         for name in found:
             found[name][:, c] = (sides[0][name] - sides[1][name]) / (2 * step[c])
-    for standard in ("indirect", "direct"):
-        found[standard, "rate"] = found[standard, "ratio"] * overall
     return found
 
 

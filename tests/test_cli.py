@@ -157,6 +157,66 @@ def test_codes_of_other_errors(
     assert sorted(folder.iterdir()) == before
 
 
+def test_an_internal_error_is_one_line_unless_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ValueError("zero-size array\nto reduction")
+
+    monkeypatch.delenv("BENCHMODELS_DEBUG", raising=False)
+    monkeypatch.setattr("benchmodels.report.render_page", fail)
+    before = sorted(folder.iterdir())
+    assert leave("run", "small.toml") == 1
+    said = capsys.readouterr()
+    assert said.err == "benchmodels: internal error: ValueError: zero-size array to reduction; please report it\n"
+    assert sorted(folder.iterdir()) == before
+    monkeypatch.setenv("BENCHMODELS_DEBUG", "1")
+    with pytest.raises(ValueError, match="zero-size"):
+        cli.main(["run", "small.toml"])
+    assert sorted(folder.iterdir()) == before
+
+
+def test_units_without_expected_values_are_an_error_of_the_data(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "kommune;køn;elever;fravær\nÆrø;dreng;120;20\nÆrø;dreng;110;12\nØst;pige;900;140\nØst;pige;880;101\n"
+    (folder / "two.csv").write_text(rows, encoding="utf-8")
+    (folder / "pooled.toml").write_text(STUDY.replace("fixed-effects", "pooled"), encoding="utf-8")
+    before = sorted(folder.iterdir())
+    assert leave("run", "pooled.toml", "--data", "two.csv") == 3
+    said = capsys.readouterr()
+    assert said.err.startswith("benchmodels: none of the 2 units has an expected value")
+    assert said.err.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+
+
+def test_warnings_of_numpy_stay_off_the_terminal(folder: Path) -> None:
+    code = (
+        "import numpy as np, benchmodels.replication.run as run\n"
+        "real = run.load_table\n"
+        "def noisy(*a, **k):\n"
+        "    np.array([1.0, -1.0]) / np.zeros(2); np.sqrt(-np.ones(2))\n"
+        "    return real(*a, **k)\n"
+        "run.load_table = noisy\n"
+        "from benchmodels.cli import main\n"
+        "main(['run', 'small.toml', '--out', 'quiet'])\n"
+    )
+    done = run_python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    loud = run_python("-c", f"import os; os.environ['BENCHMODELS_DEBUG'] = '1'\n{code}")
+    assert "RuntimeWarning: divide by zero" in loud.stderr
+
+
+def test_a_file_of_another_encoding_is_told_in_plain_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "latin.csv").write_bytes(ROWS.encode("cp1252"))
+    assert leave("run", "small.toml", "--data", "latin.csv") == 3
+    said = capsys.readouterr().err
+    assert "latin.csv: the file is not UTF-8" in said
+    assert "CSV UTF-8" in said
+    assert "utf-8-sig" not in said
+
+
 def test_demo_runs_the_shipped_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Pictures on file take most of the time of a run and are tested with the studies.
     monkeypatch.setattr("benchmodels.replication.chapters.figures_of", lambda *args, **kwargs: {})

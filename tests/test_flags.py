@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from benchmodels.comparison import Comparison, Source
 from benchmodels.errors import SpecificationError
@@ -39,6 +39,7 @@ def make(estimate, s0, *, size=None, observed=None, expected=None, null=0.0, noi
         "core": np.zeros((0, 0)),
         "null": null,
         "null_std_error": s0,
+        "null_kind": "sampling",
         "df": np.full(k, np.inf),
         "overlap": np.full(k, np.nan),
         "withheld": np.where(np.isnan(noise), "one cluster", ""),
@@ -195,6 +196,35 @@ def test_refusals():
             flag(nothing, method=method)
     assert flag(nothing, method="plain").unusual.tolist() == ["withheld", "withheld", "above"]
     assert np.isnan(between_unit_sd(nothing))
+
+
+@pytest.mark.parametrize("method", ["tau", "phi", "plain"])
+def test_predictions_hold_the_variation_between_units_already(method):
+    s0 = np.array([1.0, 2.0, 4.0])
+    rows = {"null_kind": "prediction", "noise": np.full(3, np.nan)}
+    small = make([3.0, -5.0, 1.0], s0, df=np.full(3, 4.0), **rows)
+    found = reference_distribution(small, method=method, level=0.9)
+    assert found.method == "prediction"
+    assert np.isnan([found.phi, found.tau, between_unit_sd(small), explained_share(small)]).all()
+    np.testing.assert_allclose(found.upper, t.isf(0.05, 4) * s0, rtol=EXACT)
+    np.testing.assert_allclose(found.lower, -found.upper, rtol=EXACT)
+    np.testing.assert_array_equal(found.limits_at(s0), (found.lower, found.upper))
+    np.testing.assert_allclose(found.limits_at(s0, level=0.998)[1], t.isf(0.001, 4) * s0, rtol=EXACT)
+    verdicts = flag(small, method=method, level=0.9)
+    assert verdicts.unusual.tolist() == ["above", "below", "not unusual"]
+    assert set(verdicts.different) == {"withheld"}
+    assert "prediction at 0.9" in repr(verdicts)
+    for df in (0.0, np.inf):
+        normal = reference_distribution(make([3.0, -5.0, 1.0], s0, df=np.full(3, df), **rows), method=method, level=0.9)
+        np.testing.assert_allclose(normal.upper, norm.isf(0.05) * s0, rtol=EXACT)
+    with pytest.raises(SpecificationError, match="method='prediction'; allowed"):
+        reference_distribution(small, method="prediction")
+
+
+def test_degrees_of_freedom_of_own_noise_do_not_touch_the_other_limits():
+    s0 = np.array([1.0, 2.0, 4.0])
+    a, b = (reference_distribution(make([3.0, -5.0, 1.0], s0, df=np.full(3, df))) for df in (2.0, np.inf))
+    np.testing.assert_array_equal(a.upper, b.upper)
 
 
 def test_pickles_and_leaves_the_comparison_alone():

@@ -56,6 +56,7 @@ def make(k=40, *, seed=1, withheld=(), contrast="difference", **rest):
         "core": np.zeros((0, 0)),
         "null": null,
         "null_std_error": s0,
+        "null_kind": "sampling",
         "df": np.full(k, np.inf),
         "overlap": np.full(k, np.nan),
         "withheld": np.where(np.isnan(noise), "one cluster", ""),
@@ -170,6 +171,28 @@ def test_funnel_says_which_reference_distribution():
     assert danish == f"Referencefordeling: additiv τ = {number(100 * tau, 'da')} procentpoint; grænser 95 % og 99,8 %"
     assert "sampling noise alone" in plots.funnel(c, reference_distribution(c, method="plain")).get_title(loc="left")
     assert "φ = " in plots.funnel(c, reference_distribution(c, method="phi")).get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("lang", "label", "told"),
+    [
+        ("en", "95% prediction limits", "Prediction limits 95%: where a unit like the others would fall"),
+        ("da", "95 %-prædiktionsgrænser", "Prædiktionsgrænser 95 %: hvor en enhed som de andre ville ligge"),
+    ],
+)
+def test_prediction_limits_are_one_line_under_their_own_name(lang, label, told):
+    c = make(null_kind="prediction", noise=np.full(40, np.nan), df=np.full(40, 37.0))
+    ax = plots.funnel(c, lang=lang, highlight="Ærø")
+    assert [line.get_gid() for line in ax.lines if line.get_gid()] == ["upper 0.95", "lower 0.95"]
+    assert {label, told} <= set(said(ax))
+    assert not any(word in text for text in said(ax) for word in ("τ", "φ", "noise", "tilfældig"))
+
+
+def test_plain_limits_need_no_dispersion():
+    c = make(3, withheld=(1, 2))
+    reference = reference_distribution(c, method="plain")
+    assert np.isnan(reference.phi)
+    assert "sampling noise alone" in plots.funnel(c, reference).get_title(loc="left")
 
 
 @pytest.mark.parametrize(("span", "scale"), [(10, "linear"), (30, "log")])

@@ -51,6 +51,7 @@ def comparison(contrast: str, *, simulated: bool = False) -> Comparison:
         core=np.zeros((1, 1)),
         null=null,
         null_std_error=np.sqrt(noise),
+        null_kind="sampling",
         df=np.full(k, np.inf),
         overlap=np.full(k, 0.9),
         withheld=withheld,
@@ -291,7 +292,7 @@ def test_profile_of_a_unit_in_words() -> None:
     )
     assert slots["different"] == "▼ Ja, lavere end forventet"
     assert slots["rank"] == (
-        "Aarhus er nummer 1 af 8. Ses kommunen alene, ligger pladsen med 95\u00a0% sikkerhed mellem nummer 1 og 2. "
+        "Aarhus er nummer 1 af de 7 kommuner, der kan få en plads. Ses kommunen alene, ligger pladsen med 95\u00a0% sikkerhed mellem nummer 1 og 2. "
         "Sammenlignes alle kommuner på én gang, ligger den mellem nummer 1 og 3."
     )
     assert words["states"]["different"] == "below"
@@ -335,6 +336,166 @@ def test_direct_figures_are_not_explained_by_own_composition() -> None:
     html = render(direct)
     assert words_of(html, "Aarhus")["parts"] == []
     assert "regnet om til hele landets sammensætning" in html
+
+
+def test_ranks_are_counted_among_the_units_ranked() -> None:
+    some = words_of(render(lang="en"), "Aarhus")["slots"]["rank"]
+    assert some.startswith("Aarhus is number 1 of 7 ranked. ")
+    case = chapter()
+    full = replace(case, ranking=case.ranking.fillna(8.0))
+    assert words_of(render(full, lang="en"), "Aarhus")["slots"]["rank"].startswith("Aarhus is number 1 of 8. ")
+
+
+@pytest.mark.parametrize(
+    ("share", "da", "en"),
+    [
+        (0.482, "48\u00a0%", "48%"),
+        (-0.03, "ingen (−3\u00a0%)", "none (−3%)"),
+        (-0.001, "0\u00a0%", "0%"),
+    ],
+)
+def test_a_negative_explained_share_is_told_as_it_is(share: float, da: str, en: str) -> None:
+    for lang, told in (("da", da), ("en", en)):
+        html = render(replace(chapter(), explained=share), lang=lang)
+        assert f'<dd class="big">{told}</dd>' in html
+        note = {"da": "tilfældigheder er trukket fra", "en": "chance has been taken out"}[lang]
+        assert (note in html) == (round(share * 100) >= 0)
+
+
+def prediction() -> Chapter:
+    case = chapter()
+    nan = np.full(len(NAMES), np.nan)
+    alone = {
+        "null_kind": "prediction",
+        "noise": nan,
+        "lower": nan,
+        "upper": nan,
+        "withheld": np.full(len(NAMES), "it has a single row, which says nothing of its own noise", dtype=object),
+        "df": np.full(len(NAMES), 5.0),
+    }
+    gap, ratio = (replace(c, **alone) for c in (case.difference, case.ratio))
+    flags = flag(gap)
+    return replace(
+        case,
+        difference=gap,
+        ratio=ratio,
+        flags=flags.to_frame(),
+        reference=flags.reference,
+        ranking=None,
+        explained=explained_share(gap),
+    )
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_prediction_limits_are_not_called_chance(lang: str) -> None:
+    html = render(prediction(), lang=lang)
+    w = wording(lang)
+    words = {"one": LABELS.one, "many": LABELS.many, "the_many": LABELS.the_many, "level": w.percent("95")}
+    about = w.about(**words)
+    for key in ("funnel_own", "funnel_all", "national_spread", "national_dispersion", "national_explained"):
+        assert about(key) not in html, key
+    for key in ("funnel_prediction", "funnel_caption_prediction", "caterpillar_caption_none", "national_undecided_note"):
+        assert about(key) in html, key
+    assert html.count('class="own"') == 0
+    why = w.translated("it has a single row, which says nothing of its own noise")
+    assert about("withheld_all", why=why) in html
+    lines = [a for tag, a in read(html).elements if tag == "path" and a.get("class") == "spread"]
+    assert len(lines) == 2 * 2 + 1  # both limits, wide and narrow, and the key
+
+
+def test_without_a_reference_the_funnel_promises_no_lines() -> None:
+    html = render(replace(chapter(), reference=None), lang="en")
+    assert "No limits are drawn" in html
+    assert "Inside the solid lines" not in html
+
+
+def test_a_page_of_units_without_expected_values_can_be_written() -> None:
+    case = chapter()
+    nan = np.full(len(NAMES), np.nan)
+    gap, ratio = (
+        replace(c, estimate=nan, expected=nan, observed=nan, lower=nan, upper=nan, noise=nan, null_std_error=nan)
+        for c in (case.difference, case.ratio)
+    )
+    html = render(replace(case, difference=gap, ratio=ratio, reference=None, explained=float("nan"), ranking=None))
+    assert "Ærø" in html
+
+
+def test_the_overall_level_needs_no_expected_values() -> None:
+    case = chapter()
+    lost = case.difference.observed.copy()
+    lost[2] = np.nan
+    holed = replace(case, difference=replace(case.difference, observed=lost))
+    assert np.isfinite(holed.national)
+    assert replace(holed, overall=0.05).national == 5.0
+
+
+def test_who_is_in_the_average_is_told_with_what_it_means() -> None:
+    case = chapter()
+    gap, ratio = (replace(c, reference="all") for c in (case.difference, case.ratio))
+    for lang, told in (("da", "trækker det forventede mod sit eget tal"), ("en", "towards its own figure")):
+        assert told in render(replace(case, difference=gap, ratio=ratio), lang=lang)
+        assert told not in render(case, lang=lang)
+
+
+def test_parts_from_a_grid_are_noted() -> None:
+    assert "på et net af værdier" in render(replace(chapter(), parts_exact=False))
+    assert "på et net af værdier" not in render()
+
+
+def test_notes_and_headings_are_in_the_language_of_the_page() -> None:
+    notes = (
+        "uncertainty withheld for 2 of 98 units ('it has a single case', 'its cases do not vary'): 'Ærø', 'Øst'",
+        "3 of 98 units have no known uncertainty and are left out of the ranks: Ærø, Fanø, Læsø and 12 more",
+        "no ranks: a rank needs at least two units with a known uncertainty; 0 of 98 have one",
+        "something new",
+    )
+    frame = pd.DataFrame(
+        {
+            "term": ["1", "C(sex)"],
+            "name": ["level", "C(sex)[T.girl]"],
+            "estimate": [2.0, -0.00123],
+            "std_error": [0.5, 0.00045],
+            "lower": [1.0, -0.002],
+            "upper": [3.0, 0.0],
+        }
+    )
+    html = render(replace(chapter(), notes=notes, coefficients=frame))
+    for told in (
+        "<li>Usikkerheden kan ikke opgøres for 2 af 98 enheder (&#39;der er kun én sag&#39;, "
+        "&#39;dens sager varierer ikke&#39;): &#39;Ærø&#39;, &#39;Øst&#39;</li>",
+        "<li>3 af 98 enheder har ingen kendt usikkerhed og har fået ingen plads: Ærø, Fanø, Læsø og 12 til</li>",
+        "<li>Ingen pladser: en plads kræver mindst to enheder med kendt usikkerhed; 0 af 98 har en</li>",
+        '<li lang="en">Something new</li>',
+        '<th scope="col" class="n">Standardfejl</th>',
+        "<td>Niveau</td>",
+        '<td>Køn</td><td>C(sex)[T.girl]</td><td class="n">−0,00123</td>',
+    ):
+        assert told in html, told
+    assert ">std_error<" not in html
+    english = render(replace(chapter(), notes=notes), lang="en")
+    assert f"<li>{notes[2].capitalize()}</li>" in english
+
+
+def test_sentences_of_models_keep_what_is_not_a_number() -> None:
+    da = wording("da")
+    simulated = next(said for said in da.sentences if said.startswith("Simulated"))
+    assert "CC BY 4.0" in da.translated(simulated)
+    periods = "the unit's own variation over periods, with serial correlation pooled over units"
+    told = da.translated(f"{periods} (correlation of neighbouring periods 0.52)")
+    assert told.endswith("(korrelation mellem naboperioder 0,52)")
+    assert told.startswith("enhedens egne udsving")
+    mix = "unit Ærø shares 3% of its case mix with the others"
+    assert da.translated(mix) == "enheden Ærø har 3\u00a0% af sin sammensætning fælles med de andre"
+    assert da("sentence_size", number="5", size="kr.") == "Tallene bygger på 5 kr."
+
+
+def test_every_warning_of_a_run_has_danish_words() -> None:
+    da = wording("da")
+    for said, ours in da.sentences.items():
+        places = set(re.findall(r"{(\w+)}", said))
+        assert places == set(re.findall(r"{(\w+)}", ours)), said
+        filled = said.format(**{place: "3" for place in places})
+        assert da.translated(filled) != filled, said
 
 
 def test_without_ranks_parts_or_reference() -> None:

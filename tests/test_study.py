@@ -6,6 +6,7 @@ import copy
 import json
 import tomllib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def test_tables_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(DataError, match="empty.csv: the file is empty"):
             read_table(tmp_path / "empty.csv")
     (tmp_path / "latin.csv").write_bytes("kommune,n\nÆrø,1\n".encode("cp1252"))
-    with pytest.raises(DataError, match="not utf-8-sig at byte 10; save it as UTF-8, or give data.encoding"):
+    with pytest.raises(DataError, match=r"is not UTF-8 \(byte 10 .*save it as UTF-8 .*or give data.encoding"):
         read_table(tmp_path / "latin.csv")
     assert read_table(tmp_path / "latin.csv", encoding="cp1252")["kommune"].tolist() == ["Ærø"]
     (tmp_path / "t.doc").write_bytes(b"x")
@@ -392,6 +393,73 @@ def test_our_warnings_become_notes_and_others_pass(monkeypatch: pytest.MonkeyPat
         outcome = answer(parse_study(spec()), data=small_table())
     assert "ours" in outcome.notes
     assert [str(item.message) for item in caught] == ["theirs"]
+
+
+def one_row_per_unit(k: int = 30) -> tuple[object, pd.DataFrame]:
+    rng = np.random.default_rng(11)
+    people, share = rng.integers(2_000, 90_000, k), rng.normal(25, 5, k)
+    cost = (0.2 * share + rng.normal(0, 1, k)) * people
+    names = [f"Kommune {i}" for i in range(k)]
+    table = pd.DataFrame({"kommune": names, "borgere": people, "andel": share, "udgift": cost})
+    study = parse_study(
+        spec(
+            roles={"unit": "kommune", "exposure": "borgere"},
+            model={"kind": "pooled", "family": "gaussian", "formula": "udgift ~ andel"},
+            comparison__decimals=0,
+        )
+    )
+    return study, table
+
+
+def test_one_row_per_unit_is_judged_by_prediction_limits_and_nothing_is_said_of_practice(tmp_path: Path) -> None:
+    study, table = one_row_per_unit()
+    outcome = answer(study, data=table)
+    assert outcome.main.null_kind == "prediction"
+    assert outcome.reference is not None
+    assert outcome.reference.method == "prediction"
+    assert np.isnan([outcome.explained, outcome.reference.tau, outcome.reference.phi]).all()
+    html = run_study(study, out=tmp_path / "out", data=table).read_text(encoding="utf-8")
+    for gone in ("(τ)", "(φ)", "af variationen forklares", "tilfældigheder alene", "almindelig spredning"):
+        assert gone not in html
+    assert "prædiktionsgrænser: hvor en kommune som de andre ville ligge" in html
+    assert "usikkerheden kan ikke opgøres for 30 af 30 enheder" in html.casefold()
+    assert (tmp_path / "out" / "figures" / "small-funnel.svg").exists()
+
+
+def test_no_unit_with_an_expected_value_is_refused_with_the_reason(tmp_path: Path) -> None:
+    table = small_table(("Ærø", "Øst")).assign(sex=["boy", "boy", "girl", "girl"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(DataError, match=r"none of the 2 units has an expected value .*the other units alone"):
+            run_study(parse_study(spec(model__kind="pooled")), out=tmp_path / "out", data=table)
+    assert files(tmp_path) == set()
+
+
+def test_parts_that_do_not_add_up_or_are_gathered_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import benchmodels.decomposition as decomposition
+    from benchmodels.errors import BenchmodelsError
+    from benchmodels.replication.chapters import chapter_of
+
+    real, study, table = decomposition.decompose, parse_study(spec()), small_table()
+
+    def fail(fit: object) -> None:
+        raise BenchmodelsError("the parts do not add to the gap (by 1.0e-06)")
+
+    monkeypatch.setattr(decomposition, "decompose", fail)
+    outcome = answer(study, data=table)
+    assert outcome.parts is None
+    assert "no decomposition: the parts do not add to the gap (by 1.0e-06)" in outcome.notes
+    monkeypatch.setattr(decomposition, "decompose", lambda fit: replace(real(fit), exact=False))
+    outcome = answer(study, data=table)
+    assert outcome.parts is not None
+    assert not chapter_of(outcome, lang="da", danish_csv=False, files={}).parts_exact
+
+
+def test_the_overall_level_is_that_of_the_table_whatever_the_standard() -> None:
+    table = small_table()
+    for standard in ("indirect", "direct"):
+        outcome = answer(parse_study(spec(comparison__standard=standard)), data=table)
+        assert outcome.overall == pytest.approx(table["fravær"].sum() / table["elever"].sum(), rel=1e-12)
 
 
 def test_studies_that_cannot_stand_together(tmp_path: Path, small: object) -> None:

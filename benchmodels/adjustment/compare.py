@@ -23,7 +23,8 @@ from benchmodels.errors import PartialResultWarning
 from benchmodels.kernels.basis import group_means, group_sums
 from benchmodels.kernels.counts import Limits, count_limits
 from benchmodels.kernels.families import mean, mean_and_weight
-from benchmodels.kernels.leave_out import own_levels, unit_pieces
+from benchmodels.kernels.leave_out import unit_pieces
+from benchmodels.kernels.levels import own_levels
 from benchmodels.kernels.overdispersion import dispersion
 from benchmodels.table import listed
 
@@ -88,52 +89,74 @@ def compare(
     noise = _noise(kind, fit, rows, own)
     parts = _indirect(rows, unit, practice, own) if standard == "indirect" else _direct(rows, unit, practice, own)
 
-    overall = own.observed.sum() / own.size.sum()
-    factor = overall if contrast == "rate" else 1.0
-    if contrast == "difference":
-        a, a_null, gradient = parts.own / own.size, parts.own_null / own.size, parts.absolute / own.size[:, None]
-        estimate = (parts.observed - parts.expected) / own.size
-        null, relative = 0.0, gradient
-    else:
-        estimate = factor * parts.observed / parts.expected
-        a, a_null = factor * parts.own / parts.expected, factor * parts.own_null / parts.expected
-        relative = parts.relative
-        gradient, null = relative * estimate[:, None], factor
-
+    events = own.observed.sum()
+    factor = events / own.size.sum() if contrast == "rate" else 1.0
     jacobian = _jacobian(rows, unit, k, practice, solution)
-    back = _carry_back(jacobian, gradient)
-    back_relative = back if contrast == "difference" else _carry_back(jacobian, relative)
+    q = jacobian.shape[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if contrast == "difference":
+            scale, null = 1.0 / own.size, 0.0
+            estimate = (parts.observed - parts.expected) * scale
+            relative = _carry_back(jacobian, parts.absolute * scale[:, None])
+            back = relative
+        else:
+            scale, null = factor / parts.expected, float(factor)
+            estimate = parts.observed * scale
+            relative = _carry_back(jacobian, parts.relative)
+            if contrast == "rate":
+                # The overall rate moves with every unit's total, which is the last of its scores.
+                relative[:, q - 1] -= 1.0 / events
+            back = relative * estimate[:, None]
+    a, a_null = parts.own * scale, parts.own_null * scale
+    if contrast == "rate" and practice.others:
+        a, a_null = a + estimate / events, a_null + null / events
     everything = noise.scores.sum(0)
     rest = everything - noise.scores if practice.others else np.repeat(everything[None], k, axis=0)
-    shared = np.einsum("kp,kpq,kq->k", back_relative, rest, back_relative)
-    noise_part, u, own_scale = _own_part(noise, a, back, others=practice.others)
+    shared = np.einsum("kp,kpq,kq->k", relative, rest, relative)
 
     def at(limit: Floats) -> Floats:
-        """Return the variance that comes from the others, where the estimate stands at ``limit``."""
+        """Return the variance that the reference units bring in, where the estimate stands at ``limit``."""
         return shared if contrast == "difference" else np.asarray(shared * limit**2)
 
-    low, high = _own_limits(kind, rows, unit, practice, own, noise, parts, standard, level, limits)
+    noise_part, u = _own_part(noise, a, back, others=practice.others)
+    edge_low, edge_high = _own_limits(kind, rows, unit, practice, own, noise, parts, standard, level, limits)
     if contrast == "difference":
-        low, high = (low - parts.expected) / own.size, (high - parts.expected) / own.size
+        low, high = ((total - parts.expected) * scale for total, _ in (edge_low, edge_high))
+    elif contrast == "ratio":
+        low, high = (total * scale for total, _ in (edge_low, edge_high))
     else:
-        low, high = factor * low / parts.expected, factor * high / parts.expected
+        low, high = (
+            total * scale * (1.0 + (count - own.observed) / events) for total, count in (edge_low, edge_high)
+        )
     z = -float(ndtri(0.5 * (1.0 - level)))
-    lower = estimate - np.sqrt(((estimate - low) * own_scale) ** 2 + z**2 * at(low))
-    upper = estimate + np.sqrt(((high - estimate) * own_scale) ** 2 + z**2 * at(high))
+    variance = noise_part + np.einsum("kp,pq,kq->k", back, everything, back) - 2.0 * np.einsum("kq,kq->k", u, back)
+    # A unit among its own reference cases pulls its expected value along, and its interval is that much shorter.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pull = 1.0 if practice.others else np.sqrt(variance / (a**2 * noise.total + at(estimate)))
+    lower = estimate - pull * np.sqrt((estimate - low) ** 2 + z**2 * at(low))
+    upper = estimate + pull * np.sqrt((high - estimate) ** 2 + z**2 * at(high))
 
-    null_variance = _null_variance(kind, fit, rows, practice, own, noise)
-    null_std_error = np.sqrt(a_null**2 * null_variance + at(np.full(k, null)))
     if kind == "none":
-        scale = 1.0 if contrast == "difference" else factor * own.size / parts.expected
-        null_std_error = _prediction_error(fit, rows, own, practice) * scale
+        null_std_error = _prediction_error(rows, own, practice) * (own.size * scale)
+    else:
+        null_variance = _null_variance(kind, fit, rows, practice, own, noise)
+        there = relative if contrast == "difference" else relative * null
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.where(noise.total > 0, null_variance / noise.total, 1.0)
+        own_null = a_null**2 * null_variance
+        if not practice.others:
+            own_null -= 2.0 * a_null * change * np.einsum("kq,kq->k", noise.cross, there)
+            own_null += (change - 1.0) * np.einsum("kp,kpq,kq->k", there, noise.scores, there)
+        null_std_error = np.sqrt(np.maximum(own_null + at(np.full(k, null)), 0.0))
     withheld = noise.reason.copy()
+    unfit = np.asarray(found & ~(parts.expected > 0) & (contrast != "difference"))
+    withheld[unfit] = "its expected value is not above zero, so it has no ratio"
     withheld[~found] = "the other units alone do not identify its expected value"
     _warn(design.units, withheld)
     lost = withheld != ""
-    q = back.shape[1]
     core = np.block([[everything, -np.eye(q)], [-np.eye(q), np.zeros((q, q))]])
 
-    def unless(values: Floats, gone: NDArray[np.bool_] = lost) -> Floats:
+    def unless(values: Floats, gone: NDArray[np.bool_]) -> Floats:
         return np.where(gone, np.nan, values)
 
     return Comparison(
@@ -141,15 +164,16 @@ def compare(
         size=own.size,
         observed=unless(parts.observed, ~found),
         expected=unless(parts.expected, ~found),
-        estimate=unless(estimate, ~found),
-        lower=unless(lower),
-        upper=unless(upper),
-        noise=unless(noise_part),
-        shared=np.hstack([back, u]),
+        estimate=unless(estimate, ~found | unfit),
+        lower=unless(lower, lost),
+        upper=unless(upper, lost),
+        noise=unless(noise_part, lost),
+        shared=np.where(np.isfinite(back).all(axis=1)[:, None], np.hstack([back, u]), 0.0),
         core=core,
         null=float(null),
-        null_std_error=unless(null_std_error, ~found if kind == "none" else lost),
-        df=noise.df,
+        null_std_error=unless(null_std_error, ~found | unfit if kind == "none" else lost),
+        null_kind="prediction" if kind == "none" else "sampling",
+        df=np.full(k, float(np.sum(rows.size > 0) - 1 - q)) if kind == "none" else noise.df,
         overlap=_overlap(rows, unit, k, solution),
         withheld=withheld,
         standard=standard,
@@ -166,7 +190,7 @@ def _own(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> _Own:
     observed, size = group_sums(unit, rows.outcome, k), group_sums(unit, rows.size, k)
     eta = practice.own_eta(rows, unit)
     expected = group_sums(unit, rows.size * mean(rows.family, eta + practice.average[unit]), k)
-    level = own_levels(rows, unit, eta, observed, practice.average)
+    level = own_levels(rows.family, rows.size, eta, unit, observed, practice.average)
     if rows.family == "gaussian":
         return _Own(eta, observed, size, expected, level, level)
     # Variances are taken at a shrunken rate, never at a raw 0 or 1: O/E drawn to 1 by its reliability.
@@ -174,7 +198,7 @@ def _own(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> _Own:
     error = np.sqrt(weight) / expected
     tau2 = max(dispersion(observed / expected - 1.0, error).tau2, 0.0)
     target = expected * (1.0 + tau2 / (tau2 + error**2) * (observed / expected - 1.0))
-    return _Own(eta, observed, size, expected, level, own_levels(rows, unit, eta, target, practice.average))
+    return _Own(eta, observed, size, expected, level, own_levels(rows.family, rows.size, eta, unit, target, practice.average))
 
 
 def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: _Own) -> Noise:
@@ -264,17 +288,15 @@ def _carry_back(jacobian: Floats, gradient: Floats) -> Floats:
         return solved
 
 
-def _own_part(noise: Noise, a: Floats, back: Floats, *, others: bool) -> tuple[Floats, Floats, Floats]:
-    """Return ``noise`` and ``u`` of the covariance, and by how much own limits shrink for being in the reference."""
+def _own_part(noise: Noise, a: Floats, back: Floats, *, others: bool) -> tuple[Floats, Floats]:
+    """Return ``noise`` and the second half of ``shared`` of the covariance."""
     cross = np.einsum("kq,kq->k", noise.cross, back)
     inner = np.einsum("kp,kpq,kq->k", back, noise.scores, back)
     own = a**2 * noise.total
     u = a[:, None] * noise.cross
     if others:
-        return own + inner + 2.0 * a * cross, u + np.einsum("kpq,kq->kp", noise.scores, back), np.ones(len(a))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(own > 0, (own - 2.0 * a * cross) / own, 1.0)
-    return own, u, np.sqrt(np.clip(share, 0.0, None))
+        return own + inner + 2.0 * a * cross, u + np.einsum("kpq,kq->kp", noise.scores, back)
+    return own, u
 
 
 def _own_limits(
@@ -288,8 +310,8 @@ def _own_limits(
     standard: Standard,
     level: float,
     limits: Limits,
-) -> tuple[Floats, Floats]:
-    """Return limits (k,) of the observed total from the unit's own noise alone."""
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Return limits (k,) of the observed total from the unit's own noise alone, each with the unit's own count there."""
     if kind == "counts":
         edges = count_limits(
             rows.family, own.observed, rows.size, own.eta, unit, own.shrunken, confidence=level, limits=limits
@@ -300,11 +322,11 @@ def _own_limits(
             reach = quantile * np.sqrt(noise.total)
         _, weight = _gradients(rows, unit, own.eta, own.shrunken)
         edges = own.level - reach / weight, own.level + reach / weight
+    low, high = ((own_total(rows, unit, practice, edge),) * 2 for edge in edges)
     if standard == "direct":
         scale = own.size / own.size.sum()
-        low, high = (population(rows, practice, edge).total * scale for edge in edges)
-        return low, high
-    low, high = (own_total(rows, unit, practice, edge) for edge in edges)
+        low, high = ((population(rows, practice, edge).total * scale, count[1])
+                     for edge, count in zip(edges, (low, high), strict=True))
     return low, high
 
 
@@ -321,26 +343,27 @@ def _null_variance(kind: str, fit: Fit, rows: Rows, practice: Practice, own: _Ow
     return noise.total * at_average / at_own
 
 
-def _prediction_error(fit: Fit, rows: Rows, own: _Own, practice: Practice) -> Floats:
+def _prediction_error(rows: Rows, own: _Own, practice: Practice) -> Floats:
     """Return the standard deviation (k,) of observed − expected per size, for one Gaussian row a unit.
 
     Weighted least squares with variance ∝ 1 / size: with h the leverage and e the residual of the full fit, the
     residual without the row itself is e / (1 − h) and its residual variance loses m e² / (1 − h).
     """
-    step = fit._solution.step
-    q = rows.columns.shape[1] + 1
-    information = np.block([[step.gram, step.border.T], [step.border, step.level_weight[None]]])
-    z = np.column_stack([rows.columns, np.ones(len(rows.size))])
     # Rows of no size carry nothing and are no unit's only row; what is left is one row a unit, in the units' order.
-    z, size = z[rows.size > 0], rows.size[rows.size > 0]
-    leverage = size * np.einsum("nq,qr,nr->n", z, np.linalg.inv(information), z)
+    there = rows.size > 0
+    z, size = np.column_stack([rows.columns, np.ones(len(there))])[there], rows.size[there]
+    n, q = z.shape
+    if n <= q + 1:
+        return np.full(len(own.size), np.nan)
+    leverage = size * np.einsum("nq,qr,nr->n", z, np.linalg.inv((z * size[:, None]).T @ z), z)
     residual = (own.observed - own.expected) / own.size
     full = residual * (1.0 - leverage) if practice.others else residual
     squares = float(np.sum(size * full**2))
     if not practice.others:
-        return np.asarray(np.sqrt(squares / (len(size) - q) * np.maximum(1.0 - leverage, 0.0) / size))
-    left = (squares - size * full**2 / (1.0 - leverage)) / (len(size) - 1 - q)
-    return np.asarray(np.sqrt(np.maximum(left, 0.0) / (1.0 - leverage) / size))
+        return np.asarray(np.sqrt(squares / (n - q) * np.maximum(1.0 - leverage, 0.0) / size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = (squares - size * full**2 / (1.0 - leverage)) / (n - 1 - q)
+        return np.asarray(np.sqrt(np.maximum(left, 0.0) / (1.0 - leverage) / size))
 
 
 def _overlap(rows: Rows, unit: NDArray[np.intp], k: int, solution: LevelsFit, *, bins: int = 20) -> Floats:

@@ -16,7 +16,7 @@ from benchmodels.design import Design, Roles, read_design
 from benchmodels.errors import ConvergenceError, DataError, SpecificationError
 from benchmodels.kernels.basis import Basis, group_means, group_sums, well_conditioned
 from benchmodels.kernels.counts import Limits, count_limits
-from benchmodels.kernels.families import mean_and_weight
+from benchmodels.kernels.families import mean
 from benchmodels.kernels.leave_out import unit_pieces
 from benchmodels.kernels.newton import Certificate, LevelsFit, Rows, fit_levels
 from benchmodels.parallel import one_blas_thread
@@ -261,20 +261,21 @@ class Fit:
             raise SpecificationError(f"calibration needs 2 or more bins; found {bins}")
         practice = self.practice("others").filled(self._solution)
         eta = practice.own_eta(self._rows, self.design.unit) + practice.average[self.design.unit]
-        mu, _ = mean_and_weight(self._rows.family, eta)
+        mu = mean(self._rows.family, eta)
         order = np.argsort(mu, kind="stable")
         below = np.cumsum(self._rows.size[order]) - 0.5 * self._rows.size[order]
         group = np.empty(len(mu), dtype=np.intp)
         group[order] = np.minimum((below / self._rows.size.sum() * bins).astype(np.intp), bins - 1)
         _, group = np.unique(group, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        group, eta, rows = group[order], eta[order], self._rows.take(order)
         bins = int(group.max()) + 1
-        count = group_sums(group, self._rows.outcome, bins)
-        size = group_sums(group, self._rows.size, bins)
+        count, size = group_sums(group, rows.outcome, bins), group_sums(group, rows.size, bins)
         low, high = count_limits(
-            self._rows.family, count, self._rows.size, eta, group, np.zeros(bins), confidence=0.95, limits="mid-p"
+            rows.family, count, rows.size, eta, group, np.zeros(bins), confidence=0.95, limits="mid-p"
         )
         rate = [
-            group_sums(group, self._rows.size * mean_and_weight(self._rows.family, eta + shift[group])[0], bins) / size
+            group_sums(group, rows.size * mean(rows.family, eta + shift[group]), bins) / size
             for shift in (np.zeros(bins), low, high)
         ]
         return pd.DataFrame(
@@ -306,6 +307,8 @@ def fit_model(model: Roles, formula: str, data: object, *, levels: Literal["one"
     codes = design.unit if each else np.zeros(len(design.unit), dtype=np.intp)
     starts = design.starts if each else np.zeros(1, dtype=np.intp)
     _check_events(design, model)
+    if each and design.names:
+        _check_mixed(design, model)
     with one_blas_thread():
         columns, basis = well_conditioned(design.columns, design.size, codes, k if each else 1)
         if basis.dependent:
@@ -342,6 +345,20 @@ def _check_events(design: Design, model: Roles) -> None:
                 f"separation: {name!r} has {what} among its {of:g} cases, so its slope is infinite; merge it with a "
                 "neighbouring category or leave it out"
             )
+
+
+def _check_mixed(design: Design, model: Roles) -> None:
+    """Raise where no unit has both events and cases without: nothing is left to learn within units."""
+    k = len(design.units)
+    events, size = group_sums(design.unit, design.outcome, k), group_sums(design.unit, design.size, k)
+    mixed = events > 0
+    if model.family == "binomial":
+        mixed &= events < size
+    if model.family != "gaussian" and not mixed.any():
+        raise DataError(
+            f"every unit has no events or nothing but events in {design.outcome_name!r}: slopes within units cannot be "
+            "learnt from them; use Pooled"
+        )
 
 
 def _raise_dependent(design: Design, dependent: tuple[int, ...], *, each: bool) -> None:

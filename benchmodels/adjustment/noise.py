@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from benchmodels.errors import DataError
 from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.serial import serial_noise
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,9 +75,19 @@ def noise_kind(design: Design, family: str, cluster: str | None) -> NoiseKind:
     if np.all(rows <= 1):
         return "none"
     if design.period is not None:
-        pairs = np.unique(np.column_stack([design.unit, design.period]), axis=0)
+        there = design.cases > 0
+        pairs, met = np.unique(
+            np.column_stack([design.unit, design.period])[there], axis=0, return_counts=True
+        )
         if len(pairs) == design.cases.sum():
             return "periods"
+        if np.any(met > 1) and design.cases.sum() < 2 * len(pairs):
+            # Neither a panel nor a table of cases: most periods have one row, some have more.
+            twice = [str(design.units[int(i)]) for i in dict.fromkeys(pairs[met > 1, 0])]
+            raise DataError(
+                f"{int((met > 1).sum())} unit-period pair(s) have more than one row (units {listed(twice)}); sum or filter "
+                "them to one row a unit and period, or leave the role period out for a table of cases"
+            )
     return "cases"
 
 
@@ -171,7 +183,9 @@ def _from_clusters(cluster: Codes, columns: Floats, weight: Floats, residual: Fl
             reason[i] = "it has a single cluster"
             continue
         sums = [group_sums(codes, residual[part] * column, groups) for column in (*columns[part].T, np.ones(1))]
-        parts = np.stack(sums, axis=1) / np.sqrt(1.0 - share)[:, None]
+        parts = np.stack(sums, axis=1)
+        # About the unit's own mean: that its slopes are its own is practice, not noise.
+        parts = (parts - share[:, None] * parts.sum(0)) / np.sqrt(1.0 - share)[:, None]
         own, parts = parts[:, q], parts[:, :q]
         total[i] = float(own @ own)
         cross[i] = own @ parts
@@ -180,16 +194,20 @@ def _from_clusters(cluster: Codes, columns: Floats, weight: Floats, residual: Fl
         np.fill_diagonal(pairs, share)
         df[i] = 1.0 / float(np.sum(pairs**2))
         if total[i] <= 0:
-            reason[i] = "its clusters do not vary"
+            reason[i] = "its clusters do not vary (with no events they say nothing of noise)"
     return _known(total, cross, scores, df, reason)
 
 
 def _from_periods(design: Design, period: Floats, columns: Floats, residual: Floats, cuts: Codes) -> Noise:
     k, q = len(cuts) - 1, columns.shape[1]
+    # A year without inhabitants says nothing, and is not a year without deviation.
+    there = design.size > 0
     order = np.lexsort((period, design.unit))
-    steps = np.diff(np.unique(period))
+    order = order[there[order]]
+    cuts = np.searchsorted(design.unit[order], np.arange(k + 1))
+    steps = np.diff(np.unique(period[there]))
     even = period / (float(steps.min()) if len(steps) else 1.0)
-    rate = residual / np.where(design.size > 0, design.size, 1.0)
+    rate = residual / np.where(there, design.size, 1.0)
     serial = serial_noise(rate[order], even[order], design.unit[order], k)
     total, cross, scores = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q))
     reason = np.full(k, "", dtype=object)

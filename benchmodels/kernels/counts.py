@@ -6,56 +6,38 @@ limits know the unit's case mix.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import betainc, betaincc, gammainc, gammaincc
+from scipy.special import gammainc, gammaincc, ndtri
 
 from benchmodels.kernels.basis import group_sums
-from benchmodels.kernels.families import Family, mean_and_weight
+from benchmodels.kernels.families import Family, mean, mean_and_weight
+from benchmodels.kernels.poisson_binomial import count_tails, exact_mass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["Limits", "binomial_tail", "count_limits", "poisson_tail"]
+__all__ = ["Limits", "count_limits", "poisson_tail"]
 
 Limits = Literal["mid-p", "exact"]
-
-
-def binomial_tail(count: Floats, expected: Floats, variance: Floats, *, limits: Limits, upper: bool) -> Floats:
-    """Return the tail probability of a sum of unequal Bernoulli trials at ``count``, (k,) arrays.
-
-    ``upper``: of the count or more; else of the count or fewer; with ``limits="mid-p"`` half of the count itself.
-
-    Notes
-    -----
-    The Poisson-binomial distribution is replaced by the binomial of the same mean and variance, of real-valued
-    number of trials (exact when the trials are alike). Against the exact distribution the tail probabilities near
-    0.025 differ by less than 2e-4 (tests/kernels/test_counts.py). ``count`` may be fractional: the incomplete beta
-    function is its own continuation.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chance = np.where(expected > 0, 1.0 - variance / expected, 0.0)
-        trials = np.where(chance > 0, expected / chance, np.inf)
-    function = betainc if upper else betaincc
-
-    def tail(least: Floats) -> Floats:
-        """Probability of at least ``least`` (upper), or of fewer (lower)."""
-        left = trials - least + 1.0
-        inside = (left > 0) & (least > 0) & np.isfinite(trials)
-        value = function(np.where(inside, least, 1.0), np.where(inside, left, 1.0), np.where(inside, chance, 0.5))
-        return np.where(inside, value, np.where(least <= 0, float(upper), float(not upper)))
-
-    if limits == "exact":
-        return tail(count if upper else count + 1.0)
-    return 0.5 * (tail(count) + tail(count + 1.0))
+# Units of up to this many trials times rows get the exact distribution (some 10 ms each): where cases are few or of few
+# kinds, approximations are at their worst.
+EXACT_COST = 100_000
 
 
 def poisson_tail(count: Floats, expected: Floats, *, limits: Limits, upper: bool) -> Floats:
-    """Return the Poisson tail probability at ``count``, (k,) arrays; see `binomial_tail`."""
+    """Return the Poisson tail probability at ``count``, (k,) arrays.
+
+    ``upper``: of the count or more; else of the count or fewer; with ``limits="mid-p"`` half of the count itself.
+    ``count`` may be fractional: the incomplete gamma function is its own continuation.
+    """
     function = gammainc if upper else gammaincc
 
     def tail(least: Floats) -> Floats:
@@ -64,7 +46,7 @@ def poisson_tail(count: Floats, expected: Floats, *, limits: Limits, upper: bool
 
     if limits == "exact":
         return tail(count if upper else count + 1.0)
-    return 0.5 * (tail(count) + tail(count + 1.0))
+    return np.asarray(0.5 * (tail(count) + tail(count + 1.0)))
 
 
 def count_limits(
@@ -88,7 +70,7 @@ def count_limits(
     size, eta : (n,) arrays
         Trials or exposure, and linear predictor without the level, of the unit's own rows.
     unit : (n,) array
-        Unit of each row.
+        Unit of each row, non-decreasing.
     start : (k,) array
         A finite level near the estimate.
     confidence : float
@@ -100,36 +82,97 @@ def count_limits(
     lower, upper : (k,) arrays
         −∞ for a count of zero, +∞ for one that is all trials.
 
+    Notes
+    -----
+    Binomial: the sum of a unit's unequal trials is Poisson-binomial. Small units (``EXACT_COST``) are solved with its
+    exact distribution; larger ones, and fractional counts, with the saddlepoint tail of `CountTails`, whose relative
+    error is below 2e-3 in the simulated country and 4e-3 for chances anywhere between 0.002 and 0.98
+    (tests/kernels/test_counts.py). Poisson: exact.
+
     References
     ----------
     Wu, Yang, Kang & He (2022), Statistics in Medicine 41:2840, section 3 (common shift, exact test).
     """
-    units = len(count)
-    trials = group_sums(unit, size, units)
     target = 0.5 * (1.0 - confidence)
+    if family == "poisson":
 
-    def tail(level: Floats, upper: bool) -> Floats:
-        mu, weight = mean_and_weight(family, eta + level[unit])
-        expected = group_sums(unit, size * mu, units)
-        if family == "poisson":
+        def tail(level: Floats, *, upper: bool) -> Floats:
+            expected = group_sums(unit, size * mean(family, eta + level[unit]), len(count))
             return poisson_tail(count, expected, limits=limits, upper=upper)
-        variance = group_sums(unit, size * weight, units)
-        return binomial_tail(count, expected, variance, limits=limits, upper=upper)
+    else:
+        # At least the count, and at least one more.
+        tails = count_tails(size, eta, unit, np.stack([count, count + 1.0]), start)
 
-    edges = []
-    for upper in (True, False):
-        # The upper tail grows with the level and gives the lower limit; the lower tail falls and gives the upper.
-        low, high = start - 1.0, start + 1.0
-        for _ in range(7):
-            low = np.where((tail(low, upper) > target) == upper, 2.0 * low - start, low)
-            high = np.where((tail(high, upper) > target) == upper, high, 2.0 * high - start)
-        for _ in range(48):
-            middle = 0.5 * (low + high)
-            beyond = (tail(middle, upper) > target) == upper
-            low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
-        edges.append(0.5 * (low + high))
-    lower, upper_level = edges
-    lower = np.where(count <= 0, -np.inf, lower)
+        def tail(level: Floats, *, upper: bool) -> Floats:
+            beyond = tails.at(level)[0 if upper else 1]
+            return np.asarray(beyond[0 if upper else 1] if limits == "exact" else beyond.mean(axis=0))
+
+    weight = group_sums(unit, size * mean_and_weight(family, eta + start[unit])[1], len(count))
+    reach = 1.5 * -float(ndtri(target)) / np.sqrt(np.maximum(weight, 0.1))
+    lower = _solve(partial(tail, upper=True), target, start, rising=True, reach=reach)
+    upper = _solve(partial(tail, upper=False), target, start, rising=False, reach=reach)
     if family == "binomial":
-        upper_level = np.where(count >= trials, np.inf, upper_level)
-    return lower, upper_level
+        _polish(count, size, eta, unit, target, limits, lower, upper)
+        upper = np.where(count >= group_sums(unit, size, len(count)), np.inf, upper)
+    return np.where(count <= 0, -np.inf, lower), upper
+
+
+def _solve(
+    tail: Callable[[Floats], Floats], target: float, start: Floats, *, rising: bool, reach: Floats | float = 1.0
+) -> Floats:
+    """Return the level (k,) at which a monotone tail is ``target``: bracketed, then false position (Illinois).
+
+    On the scale of the normal quantile, on which a tail is nearly straight in the level. ``reach`` is the half width of
+    the first bracket.
+    """
+    wanted = float(ndtri(target))
+
+    def gap(level: Floats) -> Floats:
+        value = ndtri(np.clip(tail(level), 1e-300, 1.0 - 1e-16)) - wanted
+        return np.asarray(value if rising else -value)
+
+    low, high = start - reach, start + reach
+    at_low, at_high = gap(low), gap(high)
+    for _ in range(12):
+        if not (np.any(at_low > 0) or np.any(at_high < 0)):
+            break
+        low, high = np.where(at_low > 0, 2.0 * low - start, low), np.where(at_high < 0, 2.0 * high - start, high)
+        at_low, at_high = gap(low), gap(high)
+    for turn in range(60):
+        rise = at_high - at_low
+        straight = (rise > 0) & (turn % 8 < 7)
+        middle = np.where(straight, (low * at_high - high * at_low) / np.where(straight, rise, 1.0), 0.5 * (low + high))
+        at = gap(middle)
+        up = at >= 0
+        # The end that stays twice running counts half: it is drawn in as well.
+        at_low, at_high = np.where(up, 0.5 * at_low, at), np.where(up, at, 0.5 * at_high)
+        low, high = np.where(up, low, middle), np.where(up, middle, high)
+        if np.all((np.abs(at) < 1e-10) | (high - low < 1e-12 * (1.0 + np.abs(middle)))):
+            break
+    return np.asarray(middle)
+
+
+def _polish(
+    count: Floats, size: Floats, eta: Floats, unit: Codes, target: float, limits: Limits, lower: Floats, upper: Floats
+) -> None:
+    """Solve small units of whole counts again, in place, with the exact distribution."""
+    cuts = np.searchsorted(unit, np.arange(len(count) + 1))
+    for i in range(len(count)):
+        rows = slice(cuts[i], cuts[i + 1])
+        own, odds = size[rows], eta[rows]
+        whole = count[i] == round(count[i]) and np.all(own == np.round(own))
+        # Trials that are all alike are exact already.
+        if not whole or own.sum() * len(own) > EXACT_COST or np.ptp(odds[own > 0]) == 0:
+            continue
+        tail = partial(_exact_tail, size=own, eta=odds, count=int(count[i]), limits=limits)
+        if count[i] > 0:
+            lower[i] = _solve(partial(tail, upper=True), target, lower[i : i + 1].copy(), rising=True, reach=0.02)[0]
+        if count[i] < own.sum():
+            upper[i] = _solve(partial(tail, upper=False), target, upper[i : i + 1].copy(), rising=False, reach=0.02)[0]
+
+
+def _exact_tail(level: Floats, *, size: Floats, eta: Floats, count: int, limits: Limits, upper: bool) -> Floats:
+    """Return the exact tail of one unit at a level of shape (1,)."""
+    mass = exact_mass(size, eta + level[0])
+    tail = mass[count:].sum() if upper else mass[: count + 1].sum()
+    return np.array([tail - 0.5 * mass[count] if limits == "mid-p" else tail])

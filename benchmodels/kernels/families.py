@@ -38,7 +38,8 @@ def mean_and_weight(family: Family, eta: Floats) -> tuple[Floats, Floats]:
     if family == "binomial":
         return mu, mu * (1.0 - mu)
     if family == "poisson":
-        return mu, mu
+        # Two arrays: callers scale the weight in place.
+        return mu, mu.copy()
     return mu, np.ones_like(mu)
 
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["LeaveOut", "UnitPieces", "average_levels", "leave_out", "own_levels", "unit_pieces"]
+__all__ = ["LeaveOut", "UnitPieces", "average_levels", "leave_out", "unit_pieces"]
 
 # Decrement, in standard errors, at which a replicate counts as found. Standard errors are some 1e-2 of an expected
 # value, so this is well inside the relative 1e-8 that is promised against literal refits.
 TOLERANCE = 1e-9
-# Least eigenvalue, relative to the largest, of the scaled information without the unit; below it the others alone
-# do not identify the slopes.
+# Least eigenvalue, relative to the largest, of the information without the unit, scaled by that of all units; below it
+# the others alone do not identify the slopes.
 SINGULAR = 1e-11
 
 
@@ -80,17 +80,21 @@ def unit_pieces(rows: Rows, unit: Codes, units: int, slopes: Floats, levels: Flo
     return UnitPieces(gram, border, level_weight, score, level_score)
 
 
-def inverse(matrices: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Invert (k, p, p) symmetric matrices after scaling; NaN, and False, where one is not positive definite."""
-    diagonal = np.einsum("kpp->kp", matrices)
-    positive = np.all(diagonal > 0, axis=1)
+def inverse(matrices: Floats, whole: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Invert (k, p, p) symmetric matrices; NaN, and False, where one is not positive definite.
+
+    ``whole`` (p, p) is the information of all units: its diagonal is the scale, so that what rounding leaves of a column
+    which no other unit has is seen for what it is.
+    """
+    diagonal = whole.diagonal()
     scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    values, vectors = np.linalg.eigh(matrices * (scale[:, :, None] * scale[:, None, :]))
+    values, vectors = np.linalg.eigh(matrices * np.outer(scale, scale))
+    positive = np.ones(len(matrices), dtype=bool)
     if matrices.shape[1]:
-        positive &= values[:, 0] > SINGULAR * values[:, -1]
+        positive = values[:, 0] > SINGULAR * np.maximum(values[:, -1], 1e-3)
     values = np.where(positive[:, None], values, 1.0)
     result = np.einsum("kpq,kq,krq->kpr", vectors, 1.0 / values, vectors, optimize=True)
-    result *= scale[:, :, None] * scale[:, None, :]
+    result *= np.outer(scale, scale)
     result[~positive] = np.nan
     return result, positive
 
@@ -123,11 +127,19 @@ def leave_out(rows: Rows, unit: Codes, units: int, fit: LevelsFit, *, max_passes
             schur = pieces.gram.sum(0) - pieces.gram
             schur -= left_border[:, :, None] * left_border[:, None, :] / left_weight[:, None, None]
         schur[left_weight <= 0] = 0.0
+        whole = pieces.gram.sum(0) - np.outer(pieces.border.sum(0), pieces.border.sum(0)) / pieces.weight.sum()
     else:
         own = pieces.gram - pieces.border[:, :, None] * pieces.border[:, None, :] / weight[:, None, None]
-        schur = own.sum(0) - own
+        whole = own.sum(0)
+        schur = whole - own
         left_border = left_weight = np.zeros(0)
-    inverses, found = inverse(schur)
+    inverses, found = inverse(schur, whole)
+    if rows.family != "gaussian":
+        # Others without events, or with nothing else, have no level to expect by.
+        left = rows.outcome.sum() - group_sums(unit, rows.outcome, units)
+        found &= left > 1e-12 * rows.outcome.sum()
+        if rows.family == "binomial":
+            found &= left < (1.0 - 1e-12) * (rows.size.sum() - group_sums(unit, rows.size, units))
 
     slopes = np.repeat(fit.slopes[None], units, axis=0)
     base = np.where(np.isfinite(fit.levels), fit.levels, 0.0)
@@ -252,29 +264,4 @@ def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, ow
         level = level + np.where(np.isfinite(move), move, 0.0)
         if not np.any(np.abs(move) > 1e-13 * (1.0 + np.abs(level))):
             break
-    return level
-
-
-def own_levels(rows: Rows, unit: Codes, eta: Floats, target: Floats, start: Floats) -> Floats:
-    """Return each unit's own level (k,): expected equal to ``target`` over its own rows at linear predictor ``eta``.
-
-    ``eta`` (n,) is without the level. Infinite where the target is at the edge of what is possible.
-    """
-    k = len(target)
-    size = group_sums(unit, rows.size, k)
-    level = np.where(np.isfinite(start), start, 0.0)
-    edge = np.zeros(k)
-    if rows.family != "gaussian":
-        edge[target <= 0] = -np.inf
-    if rows.family == "binomial":
-        edge[(target >= size) & (target > 0)] = np.inf
-    for _ in range(80):
-        mu, weight = mean_and_weight(rows.family, eta + level[unit])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gap = (target - group_sums(unit, rows.size * mu, k)) / group_sums(unit, rows.size * weight, k)
-        move = gap if rows.family == "gaussian" else np.clip(gap, -1.0, 1.0)
-        move = np.where((edge == 0) & np.isfinite(move), move, 0.0)
-        level = level + move
-        if not np.any(np.abs(move) > 1e-13 * (1.0 + np.abs(level))):
-            break
-    return np.where(edge == 0, level, edge)
+    return np.where(np.abs(move) <= 1e-8 * (1.0 + np.abs(level)), level, np.nan)

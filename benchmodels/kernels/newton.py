@@ -60,8 +60,8 @@ class Rows:
         """Sum an (n,) array within levels."""
         return np.add.reduceat(values, self.starts)
 
-    def take(self, rows: slice) -> Rows:
-        """Return every step-th row, with the same levels where all are still met; one level only."""
+    def take(self, rows: slice | Codes) -> Rows:
+        """Return some of the rows, of a model of one level."""
         return Rows(
             self.columns[rows],
             self.outcome[rows],
@@ -78,7 +78,9 @@ class Certificate:
     """What vouches for an iterative answer: the criterion is the Newton decrement.
 
     The decrement is the length of the next Newton step in units of standard error, so a value of 1e-8 says that no
-    estimate would move by more than 1e-8 of its standard error. ``path`` is the decrement at each iteration.
+    estimate would move by more than 1e-8 of its standard error. ``path`` is the decrement at each iteration. Where an
+    estimate runs off to infinity the decrement falls too, by a constant factor a step, and so does the information on
+    it: so convergence also asks that no direction has lost nearly all the information it had at the start.
     """
 
     converged: bool
@@ -90,7 +92,11 @@ class Certificate:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Score and information at one point: p slopes, g levels."""
+    """Score and information at one point: p slopes, g levels.
+
+    ``dispersion`` is the residual variance (1 for counts), ``scale`` the mean square of the linear predictor's natural
+    unit (1 for counts, that of the outcome per size for a Gaussian one).
+    """
 
     score: Floats
     level_score: Floats
@@ -98,6 +104,7 @@ class Step:
     border: Floats
     level_weight: Floats
     dispersion: float
+    scale: float = 1.0
 
     def schur(self) -> Floats:
         """Return the (p, p) information on the slopes once the levels are profiled out."""
@@ -106,6 +113,8 @@ class Step:
 
     def newton(self) -> tuple[Floats, Floats, float]:
         """Return the step in slopes and levels, and the decrement."""
+        if not (np.isfinite(self.gram).all() and np.isfinite(self.level_weight).all() and np.isfinite(self.score).all()):
+            raise LinAlgError("the information is not finite")
         safe = np.where(self.level_weight > 0, self.level_weight, 1.0)
         projected = self.score - self.border.T @ (self.level_score / safe)
         slopes = solve_scaled(self.schur(), projected)
@@ -181,12 +190,13 @@ def evaluate(rows: Rows, slopes: Floats, levels: Floats) -> Step:
         add_level_sums(block, codes, weight, border)
         if rows.family == "gaussian":
             squares += float(residual @ (residual / np.where(size > 0, size, 1.0)))
-    dispersion = 1.0
+    dispersion = scale = 1.0
     if rows.family == "gaussian":
         # Only the unit of measure of the decrement rests on this; the floor is for data that fit exactly.
         total = rows.outcome @ (rows.outcome / np.where(rows.size > 0, rows.size, 1.0))
         dispersion = max(squares / len(rows.outcome), 1e-20 * float(total), np.finfo(float).tiny)
-    return Step(score, level_score, gram, border, level_weight, dispersion)
+        scale = float(total) / max(float(rows.size.sum()), np.finfo(float).tiny)
+    return Step(score, level_score, gram, border, level_weight, dispersion, scale)
 
 
 def _start(rows: Rows) -> Floats:
@@ -257,16 +267,21 @@ def fit_levels(
             rows.starts,
             rows.family,
         )
+        if lost.all():
+            # Nothing is left to learn a slope from; without slopes there is nothing to learn.
+            p = rows.columns.shape[1]
+            nothing = Step(np.zeros(p), np.zeros(len(lost)), np.zeros((p, p)), np.zeros((len(lost), p)), np.zeros(len(lost)), 1.0)
+            return LevelsFit(np.zeros(p), infinite, nothing, Certificate(p == 0, 0, "newton decrement", 0.0, ()))
     p, n = rows.columns.shape[1], len(rows.outcome)
     levels = np.where(lost, 0.0, _start(rows)) if levels is None else levels
     if slopes is None:
         slopes = np.zeros(p)
         if len(rows.starts) == 1 and n > 200_000 and rows.family != "gaussian":
-            first = fit_levels(rows.take(slice(None, None, 25)), tolerance=1e-3)
-            if first.certificate.converged:
-                slopes, levels = first.slopes, first.levels
+            some = fit_levels(rows.take(slice(None, None, 25)), tolerance=1e-3)
+            if some.certificate.converged:
+                slopes, levels = some.slopes, some.levels
     path: list[float] = []
-    step = evaluate(rows, slopes, levels)
+    step = first = evaluate(rows, slopes, levels)
     converged = False
     for _ in range(max_iterations):
         try:
@@ -274,14 +289,39 @@ def fit_levels(
         except LinAlgError:
             break
         path.append(decrement)
-        if decrement <= tolerance:
+        if decrement <= tolerance or _exhausted(step, decrement):
             # The step is taken; what it changes in the information is of the order of the tolerance.
-            slopes, levels, converged = slopes + move, levels + level_move, True
+            slopes, levels, converged = slopes + move, levels + level_move, _informed(step, first)
             break
         slopes, levels, step = _advance(rows, slopes, levels, step, move, level_move)
     value = path[-1] if path else float("nan")
     certificate = Certificate(converged, len(path), "newton decrement", value, tuple(path))
     return LevelsFit(slopes, np.where(lost, infinite, levels), step, certificate)
+
+
+def _exhausted(step: Step, decrement: float) -> bool:
+    """Whether a step moves the linear predictor by no more than rounding does, whatever the standard errors are."""
+    weight = float(step.level_weight.sum())
+    return decrement**2 * step.dispersion <= 1e-24 * weight * step.scale
+
+
+# Part of the information at the start that must be left in every direction. A category at a tenth of a per mille of
+# the overall rate keeps 1e-4 of it; one that runs off to infinity has lost this much after some 16 steps, long before
+# the decrement is at its tolerance.
+KEPT = 1e-7
+
+
+def _informed(step: Step, first: Step) -> bool:
+    """Whether no direction of the slopes has lost nearly all the information it had at the start."""
+    before, now = first.schur(), step.schur()
+    diagonal = before.diagonal()
+    if not len(diagonal):
+        return True
+    if not np.all(diagonal > 0):
+        return False
+    scale = 1.0 / np.sqrt(diagonal)
+    least = np.linalg.eigvalsh(before * np.outer(scale, scale))[0]
+    return bool(np.linalg.eigvalsh(now * np.outer(scale, scale))[0] > KEPT * least)
 
 
 def _advance(

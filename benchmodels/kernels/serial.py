@@ -7,7 +7,7 @@ unit's own mean and variance), so short panels do not bias it downwards as they 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 if TYPE_CHECKING:
@@ -65,12 +65,16 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
     Solon (1984), NBER Technical Working Paper 36 (the bias that this avoids).
     """
     # Loaded here: the package's import stays light, and only tables by period come this way.
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import brentq, minimize_scalar
 
     cuts = np.searchsorted(unit, np.arange(units + 1))
     groups: dict[tuple[float, ...], list[int]] = {}
+    # Months as decimals of a year are whole steps but for rounding.
+    time = np.where(np.abs(time - np.round(time)) < 1e-6, np.round(time), time)
+    # Only whole steps may alternate in sign.
+    least = -0.9 if np.all(time == np.round(time)) else 0.0
     for i in range(units):
-        pattern = tuple(time[cuts[i] : cuts[i + 1]] - time[cuts[i]])
+        pattern = tuple(np.round(time[cuts[i] : cuts[i + 1]] - time[cuts[i]], 6))
         groups.setdefault(pattern, []).append(i)
     blocks = []
     for pattern, members in groups.items():
@@ -78,13 +82,14 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
         values = np.array([residual[cuts[i] : cuts[i + 1]] for i in members])
         blocks.append((gaps, np.array(members), values))
 
-    def parts(gaps: Floats, values: Floats, rho: float) -> tuple[Floats, float]:
-        matrix = _correlation(gaps, rho)
+    def parts(gaps: Floats, values: Floats, rho: complex) -> tuple[NDArray[Any], Any]:
+        """Return q of each unit of the pattern, and log|R| + log 1ᵀR⁻¹1; complex where ρ is."""
+        matrix = np.power(rho, gaps)
         solved = np.linalg.solve(matrix, np.column_stack([np.ones(len(gaps)), values.T]))
-        ones = float(solved[:, 0].sum())
+        ones = solved[:, 0].sum()
         centre = solved[:, 1:].sum(0) / ones
-        quadratic = np.einsum("tk,kt->k", solved[:, 1:], values) - centre**2 * ones
-        return np.maximum(quadratic, 0.0), float(np.linalg.slogdet(matrix)[1]) + np.log(ones)
+        sign, size = np.linalg.slogdet(matrix)
+        return np.einsum("tk,kt->k", solved[:, 1:], values) - centre**2 * ones, size + np.log(sign) + np.log(ones)
 
     scale = [np.sum(v**2, axis=1) for _, _, v in blocks]
     usable = [
@@ -93,21 +98,28 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
         if len(gaps) >= 3
     ]
 
-    def loss(rho: float) -> float:
-        total = 0.0
+    def loss(rho: complex) -> Any:
+        total: Any = 0.0
         for gaps, values in usable:
             quadratic, constant = parts(gaps, values, rho)
-            total += 0.5 * (len(values) * constant + (len(gaps) - 1) * float(np.log(quadratic).sum()))
+            total += 0.5 * (len(values) * constant + (len(gaps) - 1) * np.log(quadratic).sum())
         return total
+
+    def slope(rho: float) -> float:
+        # Complex step: the derivative to full precision, so that the order of units does not show in the answer.
+        return float(np.imag(loss(complex(rho, 1e-30))) * 1e30)
 
     rho = float("nan")
     if any(len(values) for _, values in usable):
-        rho = float(minimize_scalar(loss, bounds=(-0.9, 0.98), method="bounded", options={"xatol": 1e-8}).x)
+        rho = float(minimize_scalar(loss, bounds=(least, 0.98), method="bounded", options={"xatol": 1e-6}).x)
+        low, high = max(rho - 1e-4, least), min(rho + 1e-4, 0.98)
+        if slope(low) < 0.0 < slope(high):
+            rho = float(brentq(slope, low, high, xtol=1e-14))
     variance, df = np.full(units, np.nan), np.zeros(units)
     matrices: list[Floats] = [np.eye(1)] * units
     for (gaps, of, values), total in zip(blocks, scale, strict=True):
         df[of] = len(gaps) - 1
-        matrix = _correlation(gaps, 0.0 if np.isnan(rho) else rho)
+        matrix = np.power(0.0 if np.isnan(rho) else rho, gaps)
         for i in of:
             matrices[i] = matrix
         if len(gaps) > 1:
@@ -116,6 +128,3 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
             variance[of] = np.where(varies, quadratic / (len(gaps) - 1), np.nan)
     return SerialNoise(rho, variance, df, matrices)
 
-
-def _correlation(gaps: Floats, rho: float) -> Floats:
-    return np.asarray(np.sign(rho) ** gaps * np.abs(rho) ** gaps) if rho else np.asarray(gaps == 0, dtype=float)

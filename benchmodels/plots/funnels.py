@@ -43,7 +43,7 @@ def funnel(
     A triangle is a unit outside its own limits at the level of the reference distribution. The curves are the
     limits of a unit with the standard error typical of its size, at that level and at 99.8 %. Where a unit's
     own limits lead to another verdict than the curve, and for the highlighted unit, its own limits are drawn
-    as a bar.
+    as a bar. Prediction limits (one row per unit) are drawn at their own level only.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ def _frame(
 ) -> None:
     """Let the points fill the picture; the curves may leave it where units are small."""
     typical = reference.std_error_at(np.array([np.median(comparison.size[shown])]))
-    reach = np.concatenate([comparison.estimate[shown], *reference.limits_at(typical, level=_OUTER)])
+    outermost = max(_levels(reference))
+    reach = np.concatenate([comparison.estimate[shown], *reference.limits_at(typical, level=outermost)])
     if strong is not None and shown[strong] and np.isfinite(reference.z[strong]):
         reach = np.append(reach, [reference.lower[strong], reference.upper[strong]])
     half = 1.2 * float(np.abs(reach - reference.null).max())
@@ -130,15 +131,19 @@ def _told(
     percent: bool,
 ) -> str:
     """Return which reference distribution the limits are of, in words."""
+    inner = percentage(reference.level, lang)
+    if reference.method == "prediction":
+        return say["prediction"].format(inner=inner)
+    value = ""
     if reference.method == "tau":
         value = number(reference.tau * (100.0 if percent else 1.0), lang)
         if percent:
             value += " " + say["points" if comparison.contrast == "difference" else "percent"]
-    else:
+    elif reference.method == "phi":
         value = number(reference.phi, lang)
     return say["reference"].format(
         spread=say[reference.method].format(value=value),
-        inner=percentage(reference.level, lang),
+        inner=inner,
         outer=percentage(_OUTER, lang),
     )
 
@@ -151,6 +156,12 @@ def estimate_label(comparison: Comparison, say: Mapping[str, str], *, percent: b
     if percent:
         parts.append(say["points" if comparison.contrast == "difference" else "percent"])
     return ", ".join(parts)
+
+
+def _levels(reference: ReferenceDistribution) -> tuple[float, ...]:
+    """Return the levels that curves are drawn at."""
+    # A prediction rests on the same few units it is to judge: its far tail would say more than they know.
+    return (reference.level,) if reference.method == "prediction" else (reference.level, _OUTER)
 
 
 def _verdicts(estimate: Floats, lower: Floats, upper: Floats) -> NDArray[np.object_]:
@@ -167,10 +178,10 @@ def _curves(ax: Axes, reference: ReferenceDistribution, size: Floats, say: Mappi
     grid = np.geomspace(max(left, 0.5 * low), right, 200)
     s0 = reference.std_error_at(grid)
     ax.axhline(reference.null, color="#1A1A1A", linewidth=0.9, label=say["as_expected"], zorder=1)
-    drawn = {reference.level: "--", _OUTER: ":"}
-    for level, line in drawn.items():
+    text = say["limits_prediction" if reference.method == "prediction" else "limits"]
+    for level, line in zip(_levels(reference), ("--", ":"), strict=False):
         lower, upper = reference.limits_at(s0, level=level)
-        label = say["limits"].format(level=percentage(level, lang))
+        label = text.format(level=percentage(level, lang))
         ax.plot(
             grid,
             upper,

@@ -68,6 +68,8 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         calibration=outcome.calibration,
         coefficients=outcome.coefficients,
         reference=outcome.reference,
+        overall=outcome.overall,
+        parts_exact=outcome.parts_exact,
         explained=outcome.explained,
         scale=study.comparison.scale,
         decimals=study.comparison.decimals,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import BenchmodelsWarning, SpecificationError
+from benchmodels.errors import BenchmodelsError, BenchmodelsWarning, DataError, SpecificationError
 from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
 from benchmodels.replication.tables import Table, load_table
 
@@ -48,7 +48,11 @@ class Outcome:
         Of direct standardisation; None where the study asks for none.
     parts, calibration : DataFrame, optional
         None where the model does not have them.
+    parts_exact : bool
+        False where continuous covariates were gathered on a grid for the parts.
     coefficients : DataFrame
+    overall : float
+        Observed rate of all units together, in the outcome's unit of measure.
     explained : float
     certificate : str
         That the fit converged, as the fit says it.
@@ -64,8 +68,10 @@ class Outcome:
     reference: ReferenceDistribution | None
     ranking: Ranking | None
     parts: pd.DataFrame | None
+    parts_exact: bool
     calibration: pd.DataFrame | None
     coefficients: pd.DataFrame
+    overall: float
     explained: float
     certificate: str
     notes: tuple[str, ...]
@@ -131,7 +137,7 @@ def answer(
     Raises
     ------
     DataError, SpecificationError, ConvergenceError
-        As the table, the study and the model give cause to.
+        As the table, the study and the model give cause to; a DataError where no unit has an expected value.
     """
     step = progress or (lambda _: None)
     with warnings.catch_warnings(record=True) as caught:
@@ -147,8 +153,9 @@ def answer(
             fit.compare(standard=asked.standard, contrast=contrast, **options) for contrast in ("difference", "ratio")
         )
         main = ratio if asked.contrast == "ratio" else gap
+        _refuse_without_expected(main)
         flags, reference, explained = _verdicts(main)
-        parts, calibration = _parts(fit), _calibration(fit)
+        (parts, exact), calibration = _parts(fit), _calibration(fit)
         step("rank")
         ranking = _ranking(fit, study, options=options, rng=rng)
     return Outcome(
@@ -160,8 +167,10 @@ def answer(
         reference=reference,
         ranking=ranking,
         parts=parts,
+        parts_exact=exact,
         calibration=calibration,
         coefficients=fit.coefficients(),
+        overall=float(fit.design.outcome.sum() / fit.design.size.sum()),
         explained=explained,
         certificate=str(fit.certificate),
         notes=_notes(caught, ranking),
@@ -175,6 +184,16 @@ def _fit(study: Study, table: Table) -> Any:
     roles: dict[str, Any] = study.roles.model_dump()
     roles["choice"] = tuple(roles["choice"])
     return model(study.model.formula, family=study.model.family, missing=study.model.missing, **roles).fit(table.frame)
+
+
+def _refuse_without_expected(comparison: Comparison) -> None:
+    if not np.isfinite(comparison.estimate).any():
+        reasons = "; ".join(dict.fromkeys(str(why) for why in comparison.withheld if why))
+        hint = ", or comparison.reference = 'all'" if comparison.reference == "others" else ""
+        raise DataError(
+            f"none of the {len(comparison)} units has an expected value to be compared with"
+            f"{f' ({reasons})' if reasons else ''}; it takes more units, or fewer terms in the formula{hint}"
+        )
 
 
 def _verdicts(comparison: Comparison) -> tuple[pd.DataFrame, ReferenceDistribution | None, float]:
@@ -192,14 +211,16 @@ def _verdicts(comparison: Comparison) -> tuple[pd.DataFrame, ReferenceDistributi
     return flags.to_frame(), flags.reference, explained
 
 
-def _parts(fit: Any) -> pd.DataFrame | None:
+def _parts(fit: Any) -> tuple[pd.DataFrame | None, bool]:
     from benchmodels.decomposition import decompose
 
     try:
-        return decompose(fit).to_frame()
-    except SpecificationError as error:
+        found = decompose(fit)
+    except BenchmodelsError as error:
+        # Of all kinds: parts that do not add up are not shown, and the rest of the result does not rest on them.
         warnings.warn(f"no decomposition: {error}", BenchmodelsWarning, stacklevel=2)
-        return None
+        return None, True
+    return found.to_frame(), found.exact
 
 
 def _ranking(
@@ -374,6 +395,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "rows_dropped": source.rows_dropped,
         "noise": source.noise,
         "certificate": outcome.certificate,
+        "parts_exact": outcome.parts_exact,
         "rng": outcome.ranking.rng if outcome.ranking is not None else "",
         "notes": list(outcome.notes),
     }

@@ -204,9 +204,10 @@ def _read_csv(
     try:
         text = path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
+        name = "UTF-8" if encoding.lower().replace("_", "-").startswith("utf-8") else encoding
         raise DataError(
-            f"{path.name}: not {encoding} at byte {error.start}; save it as UTF-8, "
-            "or give data.encoding, such as 'cp1252'"
+            f"{path.name}: the file is not {name} (byte {error.start} cannot be read); save it as UTF-8 (in a "
+            "spreadsheet: 'CSV UTF-8'), or give data.encoding in the study, such as 'cp1252' for Western Windows"
         ) from error
     except LookupError as error:
         raise DataError(f"{path.name}: no encoding {encoding!r}") from error

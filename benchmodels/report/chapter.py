@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +69,11 @@ class Chapter:
     coefficients : DataFrame, optional
     reference : ReferenceDistribution, optional
         Of the main figure: φ, τ and the limits of the funnel.
+    overall : float
+        Observed rate of all units together, in the outcome's unit of measure; NaN for that of the units with an
+        expected value.
+    parts_exact : bool
+        False where continuous covariates were gathered on a grid for the parts.
     explained : float
         Share of the variation between units that composition explains; NaN where not known.
     scale, decimals : float, int
@@ -97,6 +105,8 @@ class Chapter:
     counts: bool
     formula: str
     kind: str
+    overall: float = math.nan
+    parts_exact: bool = True
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,4 +118,8 @@ class Chapter:
     @property
     def national(self) -> float:
         """Observed rate of all units together, on the scale told."""
-        return float(self.main.observed.sum() / self.main.size.sum()) * self.scale
+        if math.isfinite(self.overall):
+            return self.overall * self.scale
+        known = np.isfinite(self.main.observed)
+        total = float(self.main.size[known].sum())
+        return float(self.main.observed[known].sum()) / total * self.scale if total else math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +113,14 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "order": sorted(range(len(rows)), key=lambda i: base.order(rows[i].label)),
         "parts_start": w.number(chapter.national, part_decimals(chapter)),
         "tiles": national_tiles(chapter, rows, w),
+        "limits": _limits_kind(chapter),
+        "intervals": bool(np.isfinite(chapter.main.lower).any() or np.isfinite(chapter.main.upper).any()),
+        "notes": _notes(chapter, w),
         "drawings": _drawings(chapter, rows, w),
         "y_label": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
         "v": lambda value: "" if value is None else repr(value),
         "withheld": [row for row in rows if row.different == "withheld"],
+        "withheld_all": _one_reason(rows),
         "short": lambda kind, verdict: short_verdict(w, kind, verdict),
         "terms": list(dict.fromkeys(first_upper(chapter.labels.term(t)) for t in _terms(chapter.formula))),
         "coefficients": _coefficient_rows(chapter, w),
@@ -126,6 +131,25 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "source": source,
         "rows_value": w("method_rows_value", read=w.number(source.rows_read), dropped=w.number(source.rows_dropped)),
     }
+
+
+def _one_reason(rows: list[Row]) -> str:
+    """Return why every unit is withheld, where it is the same for all; else nothing."""
+    reasons = {row.withheld if row.different == "withheld" else "" for row in rows}
+    return reasons.pop() if len(reasons) == 1 else ""
+
+
+def _limits_kind(chapter: Chapter) -> str:
+    """Return which words and lines the funnel has: '' for chance and spread, '_prediction' or '_none'."""
+    if chapter.reference is None:
+        return "_none"
+    return "_prediction" if chapter.reference.method == "prediction" else ""
+
+
+def _notes(chapter: Chapter, w: Wording) -> list[tuple[str, str]]:
+    """Return each note and its language: English, as it was said, where this language has no words for it."""
+    told = [(note, w.translated(note)) for note in chapter.notes]
+    return [(first_upper(ours), "en" if ours == note else w.lang) for note, ours in told]
 
 
 def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
@@ -146,10 +170,13 @@ def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
         if chapter.reference is None:
             return unknown, unknown
         std_error = chapter.reference.std_error_at(size)
-        own = -ndtri((1 - main.level) / 2) * std_error
-        return own * factor, (chapter.reference.limits_at(std_error)[1] - main.null) * factor
+        outer = (chapter.reference.limits_at(std_error)[1] - main.null) * factor
+        if chapter.reference.method == "prediction":
+            return unknown, outer
+        return -ndtri((1 - main.level) / 2) * std_error * factor, outer
 
-    span = np.ptp(values.gap[np.isfinite(values.gap)]) if len(rows) else 0.0
+    shown = values.gap[np.isfinite(values.gap)]
+    span = float(np.ptp(shown)) if len(shown) else 0.0
     return {
         "funnel": [funnel(values, limits=limits, narrow=narrow) for narrow in (False, True)],
         "caterpillar": [caterpillar(values, narrow=narrow) for narrow in (False, True)],
@@ -163,19 +190,25 @@ def _terms(formula: str) -> list[str]:
 
 
 def _coefficient_rows(chapter: Chapter, w: Wording) -> list[list[str]]:
-    if chapter.coefficients is None:
+    """Return headings and rows, each with the decimals that its standard error gives meaning to."""
+    if chapter.coefficients is None or chapter.coefficients.empty:
         return []
-    return [
-        [_cell(value, w) for value in record]
-        for record in [
-            list(chapter.coefficients.columns),
-            *chapter.coefficients.to_numpy(dtype=object).tolist(),
-        ]
-    ]
+    names = [str(name) for name in chapter.coefficients.columns]
+    rows = [[w(f"coef_{name}") if f"coef_{name}" in w.table else name for name in names]]
+    for record in chapter.coefficients.to_dict("records"):
+        error = float(record.get("std_error", math.nan))
+        known = math.isfinite(error) and error > 0
+        decimals = min(max(1 - math.floor(math.log10(error)), 0), 10) if known else 3
+        rows.append([_cell(str(name), value, chapter, w, decimals) for name, value in record.items()])
+    return rows
 
 
-def _cell(value: object, w: Wording) -> str:
-    return w.number(float(value), 3) if isinstance(value, float | np.floating) else str(value)
+def _cell(name: str, value: object, chapter: Chapter, w: Wording, decimals: int) -> str:
+    if isinstance(value, float):
+        return w.number(value, decimals)
+    if name == "term":
+        return w("coef_level") if value == "1" else first_upper(chapter.labels.term(str(value)))
+    return str(value)
 
 
 def _calibration_rows(chapter: Chapter, w: Wording) -> list[tuple[str, ...]]:

@@ -97,6 +97,7 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
     unusual = _verdicts(chapter)
     different = ["not" if verdict == "not different" else str(verdict) for verdict in chapter.main.different]
     ranks = _ranks(chapter)
+    ranked = _ranked_words(chapter, w, ranks)
     parts = _parts(chapter)
     return [
         _row(
@@ -106,6 +107,7 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
             different=different[i],
             unusual=unusual[i],
             rank=ranks.get(label),
+            ranked=ranked,
             parts=parts.get(label, {}),
         )
         for i, label in enumerate(chapter.main.unit.tolist())
@@ -120,6 +122,7 @@ def _row(
     different: str,
     unusual: str,
     rank: dict[str, float] | None,
+    ranked: str,
     parts: dict[str, float],
 ) -> Row:
     labels, scale, decimals = chapter.labels, chapter.scale, chapter.decimals
@@ -142,7 +145,7 @@ def _row(
     between = ratio_between if chapter.contrast == "ratio" else gap_between
     key = f"{key}_withheld" if different == "withheld" else key
     sentence = w(key, **told, between=between, why=withheld)
-    rank_sentence, rank_set = _rank_words(w, label, rank, count=len(chapter.main))
+    rank_sentence, rank_set = _rank_words(w, label, rank, count=ranked)
     rank_value = rank["rank"] if rank else math.nan
     cells = (
         w.number(own, decimals),
@@ -218,7 +221,14 @@ def part_decimals(chapter: Chapter) -> int:
     return chapter.decimals + 1 if chapter.decimals else 0
 
 
-def _rank_words(w: Wording, label: str, rank: dict[str, float] | None, *, count: int) -> tuple[str, str]:
+def _ranked_words(chapter: Chapter, w: Wording, ranks: dict[Any, dict[str, float]]) -> str:
+    """Return how many units were ranked, and that it is not all of them where some were not."""
+    count = sum(math.isfinite(rank["rank"]) for rank in ranks.values())
+    number = w.number(count)
+    return number if count == len(chapter.main) else w("rank_count_some", count=number)
+
+
+def _rank_words(w: Wording, label: str, rank: dict[str, float] | None, *, count: str) -> tuple[str, str]:
     if rank is None or not math.isfinite(rank["rank"]):
         return w("rank_none", unit=label), w("no_value")
     alone = _places(w, rank["lower"], rank["upper"])
@@ -285,13 +295,17 @@ def national_tiles(chapter: Chapter, rows: list[Row], w: Wording) -> list[tuple[
         ),
     ]
     for kind in ("different", "unusual"):
+        if all(getattr(row, kind) == "withheld" for row in rows):
+            tiles.append((w("no_value"), w(f"national_{kind}"), w("national_undecided_note")))
+            continue
         above, below = (sum(getattr(row, kind) == side for row in rows) for side in ("above", "below"))
         note = w(f"national_{kind}_note", above=above, below=below)
         tiles.append((w.number(above + below), w(f"national_{kind}"), note))
     if math.isfinite(chapter.explained):
-        share = w.percent(w.number(max(chapter.explained, 0.0) * 100))
-        tiles.append((share, w("national_explained"), w("national_explained_note")))
-    if chapter.reference is not None:
+        share, none = w.percent(w.number(chapter.explained * 100)), round(chapter.explained * 100) < 0
+        value = w("national_none", number=share) if none else share
+        tiles.append((value, w("national_explained"), w("national_none_note" if none else "national_explained_note")))
+    if chapter.reference is not None and chapter.reference.method != "prediction":
         tau, phi = chapter.reference.tau, chapter.reference.phi
         if chapter.contrast == "ratio":
             spread = w.percent(w.number(tau * 100, 1))

@@ -42,11 +42,21 @@ class Wording:
     sentences: Mapping[str, str] = field(default_factory=dict)
 
     def translated(self, sentence: str) -> str:
-        """Return a sentence of a model, said in English, in this language where it is known; else as it is."""
+        """Return a sentence of a model, said in English, in this language where it is known; else as it is.
+
+        A known sentence with named places must fit as a whole, and what fills its places is translated in turn;
+        one without is replaced wherever it is found.
+        """
+        if re.fullmatch(r"[-+]?\d+\.\d+(e[-+]?\d+)?", sentence):
+            return sentence.replace(".", self.table["decimal"])
+        if re.fullmatch(r"\d+%", sentence):
+            return self.percent(sentence[:-1])
         for said, ours in self.sentences.items():
-            if said in sentence:
-                told = sentence.replace(said, ours)
-                return re.sub(r"(?<=\d)\.(?=\d)", self.table["decimal"], told)
+            if "{" in said and (found := re.fullmatch(_pattern(said), sentence, re.DOTALL)):
+                return ours.format(**{place: self.translated(value) for place, value in found.groupdict().items()})
+        for said, ours in self.sentences.items():
+            if "{" not in said:
+                sentence = sentence.replace(said, ours)
         return sentence
 
     def about(self, **common: str) -> Wording:
@@ -55,7 +65,9 @@ class Wording:
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the sentence of a key with its places filled in."""
-        return self.table[key].format(**{**self.common, **{name: str(value) for name, value in values.items()}})
+        text = self.table[key].format(**{**self.common, **{name: str(value) for name, value in values.items()}})
+        # A unit of measure may end in a full stop of its own ("kr."); a sentence has one.
+        return re.sub(r"(?<!\.)\.\.(?!\.)", ".", text)
 
     def number(self, value: float, decimals: int = 0, *, sign: bool = False) -> str:
         """Write a number with this language's marks; '–' where there is none.
@@ -121,11 +133,20 @@ class Wording:
         return self("interval_withheld")
 
     def order(self, label: str) -> tuple[str, str]:
-        """Return the key that labels are ordered by; in Danish aa, æ, ø and å come last."""
-        folded = label.casefold()
+        """Return the key that labels are ordered by: 2 before 10; in Danish aa, æ, ø and å come last."""
+        folded = re.sub(r"\d+", lambda digits: digits.group().zfill(12), label.casefold())
         if self.lang == "da":
             folded = folded.replace("aa", "å").translate(_DANISH_ORDER)
         return folded, label
+
+
+def _pattern(said: str) -> str:
+    """Return the expression that finds a sentence and its places; a place named by n or k is a whole number."""
+    parts = re.split(r"{(\w+)}", said)
+    whole = {"n": r"\d+", "k": r"\d+"}
+    places = [f"(?P<{name}>{whole.get(name, '.+?')})" for name in parts[1::2]]
+    texts = [re.escape(text) for text in parts[::2]]
+    return "".join(text + place for text, place in zip(texts, [*places, ""], strict=True))
 
 
 def wording(lang: Lang) -> Wording:

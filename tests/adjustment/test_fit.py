@@ -132,7 +132,11 @@ def test_clustered_errors_are_cr1(family):
         data["y"] = (rng.random(len(data)) < data["y"] / data["m"]).astype(int)
         data["m"] = 1
     fit = asked(Pooled, family).fit(data)
-    kind = {"binomial": sm.families.Binomial, "poisson": sm.families.Poisson, "gaussian": sm.families.Gaussian}
+    kind = {
+        "binomial": sm.families.Binomial,
+        "poisson": sm.families.Poisson,
+        "gaussian": sm.families.Gaussian,
+    }
     groups = {"groups": pd.factorize(data["unit"])[0], "use_correction": False}
     model = smf.glm("y ~ x + g", data, family=kind[family]())
     reference = model.fit(tol=1e-14, cov_type="cluster", cov_kwds=groups)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmodels.kernels import leave_out as module
-from benchmodels.kernels.leave_out import average_levels, leave_out, own_levels
+from benchmodels.kernels.leave_out import average_levels, leave_out
+from benchmodels.kernels.levels import own_levels
 from benchmodels.kernels.newton import fit_levels
 from tests import plain
 from tests.kernels.problems import FAMILIES, as_rows, problem
@@ -88,7 +89,7 @@ def test_a_level_that_one_unit_alone_has_is_not_identified_without_it(family, ea
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_varies_in_one_unit_alone_is_not_identified_without_it(family, each, seed):
-    """As above, but the others hold a constant that is not zero, so the downdate leaves rounding, not zero."""
+    """As above, but the others hold a constant that is not zero: the downdate leaves rounding, not zero."""
     matrix, outcome, size, offset, unit = problem(family, k=7, seed=seed)
     rng = np.random.default_rng(seed)
     constant = 3.7 * rng.normal(size=7)[unit] if each else np.full(len(unit), 3.7)
@@ -148,13 +149,13 @@ def test_own_level_is_the_root_and_infinite_at_the_edges(family):
     if family == "binomial":
         target[1] = total[1] * (1 - 1e-9)
     rows = as_rows(family, matrix, outcome, size, offset, unit, each=True)
-    level = own_levels(rows, unit, eta, target, np.zeros(8))
+    level = own_levels(rows.family, rows.size, eta, unit, target, np.zeros(8))
     reached = np.bincount(unit, size * plain.mean(family, eta + level[unit]))
     # Near 0 the logistic function is known to 1e-16 of a case, not of the rate.
     np.testing.assert_allclose(reached, target, rtol=1e-10, atol=1e-15 * total.max())
     if family != "gaussian":
         target[2] = 0.0
-        assert own_levels(rows, unit, eta, target, np.zeros(8))[2] == -np.inf
+        assert own_levels(rows.family, rows.size, eta, unit, target, np.zeros(8))[2] == -np.inf
     if family == "binomial":
         target[2] = total[2]
-        assert own_levels(rows, unit, eta, target, np.zeros(8))[2] == np.inf
+        assert own_levels(rows.family, rows.size, eta, unit, target, np.zeros(8))[2] == np.inf

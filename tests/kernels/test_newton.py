@@ -1,4 +1,4 @@
-"""Blocked Newton against statsmodels, dense refits and its own score; and its certificate against sabotage."""
+"""Blocked Newton against statsmodels and its own score; its certificate against sabotage."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_link_undoes_mean(family):
     np.testing.assert_allclose(link(family, mean(family, eta)), eta, rtol=1e-9)
 
 
-# --- the certificate ------------------------------------------------------------------------------------------
+# --- the certificate ---
 
 
 @pytest.mark.parametrize("family", FAMILIES)
