@@ -32,8 +32,17 @@ def one(problem: str, solver: str) -> None:
     answer = solve(data)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"wall": wall, "cpu": cpu, "peak_mb": peak / 1024, "extra_mb": (peak - before) / 1024,
-                      "score": PROBLEMS[problem].score(data, answer)}))
+    print(
+        json.dumps(
+            {
+                "wall": wall,
+                "cpu": cpu,
+                "peak_mb": peak / 1024,
+                "extra_mb": (peak - before) / 1024,
+                "score": PROBLEMS[problem].score(data, answer),
+            }
+        )
+    )
 
 
 def run(problem: str, runs: int, threads: int) -> str:
@@ -55,9 +64,12 @@ def run(problem: str, runs: int, threads: int) -> str:
     tolerance = PROBLEMS[problem].tolerance
     middle = {n: {key: statistics.median(r[key] for r in rs) for key in rs[0]} for n, rs in results.items() if rs}
     base = middle["benchmodels kernel"]
-    lines = [f"{threads} BLAS/OpenMP thread(s), median of {runs} runs in turns", "",
-             "| solver | CPU s | ratio | wall s | ratio | memory beyond the data, MB | score norm | counts |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        f"{threads} BLAS/OpenMP thread(s), median of {runs} runs in turns",
+        "",
+        "| solver | CPU s | ratio | wall s | ratio | memory beyond the data, MB | score norm | counts |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, m in middle.items():
         lines.append(
             f"| {name} | {m['cpu']:.2f} | {m['cpu'] / base['cpu']:.1f} | {m['wall']:.2f} | {m['wall'] / base['wall']:.1f} "

@@ -149,7 +149,7 @@ def _shapley(
     # Units and country share the combinations of values that occur; the rest of the work is on those.
     combination, first = collapse([c for _, c in coded], [len(v) for v, _ in coded])
     if k * len(first) > MOST_CELLS:
-        raise SpecificationError(f"{len(first)} different cases in {k} units are too many to divide expected values by term")
+        raise SpecificationError(f"{len(first)} different cases in {k} units are too many to divide by term")
     own = np.bincount(unit * len(first) + combination, size, k * len(first)).reshape(k, len(first))
     country = own.sum(0) / own.sum()
     own = own / own.sum(1, keepdims=True)

@@ -131,9 +131,7 @@ def assert_same_fit(first, second, *, rtol=EXACT, coefficients=True):
     close(second.unit_levels, first.unit_levels, rtol)
     if coefficients:
         for covariance in ("model", "unit"):
-            a, b = (
-                fit.coefficients(covariance=covariance).select_dtypes("number") for fit in (first, second)
-            )
+            a, b = (fit.coefficients(covariance=covariance).select_dtypes("number") for fit in (first, second))
             close(b, a, 10 * rtol)
     for reference in ("others", "all"):
         close(second.expected(reference=reference), first.expected(reference=reference), rtol)
@@ -191,9 +189,7 @@ def row_order_does_not_matter(case):
 def unit_labels_do_not_matter(case):
     data = case.table()
     first = case.ask(data)
-    labels = dict(
-        zip([f"unit {i}" for i in range(8)], ["Ø", "æ 2", "Å", "a", "Z z", "10", "9", "é"], strict=True)
-    )
+    labels = dict(zip([f"unit {i}" for i in range(8)], ["Ø", "æ 2", "Å", "a", "Z z", "10", "9", "é"], strict=True))
     second = case.ask(data.assign(unit=data["unit"].map(labels)))
     names = second.design.units.tolist()
     order = np.array([names.index(labels[label]) for label in first.design.units])
@@ -226,9 +222,7 @@ def units_of_measure_of_covariates_do_not_matter(case):
         second = case.ask(data.assign(x=data["x"] * factor))
         close(second.slopes["x"] * factor, first.slopes["x"], 1e-9)
         close(second.expected(), first.expected(), 1e-9)
-        assert_same_comparison(
-            compared(first), compared(second), rtol=1e-5 if case.noise == "periods" else 1e-8
-        )
+        assert_same_comparison(compared(first), compared(second), rtol=1e-5 if case.noise == "periods" else 1e-8)
 
 
 def units_of_measure_of_outcome_and_exposure_do_not_matter(case):
@@ -282,9 +276,7 @@ def pickles_and_lets_go_of_the_data(case):
     stored = pickle.dumps(comparison)
     assert_same_comparison(comparison, pickle.loads(stored))
     names = seen_in(stored)
-    assert (
-        not {"benchmodels.design", "benchmodels.adjustment.fit", "pandas.core.frame", "formulaic"} & names
-    ), names
+    assert not {"benchmodels.design", "benchmodels.adjustment.fit", "pandas.core.frame", "formulaic"} & names, names
     # k-sized arrays only: the same size with ten times the rows.
     more = pd.concat([data.assign(x=data["x"] + shift) for shift in range(10)])
     if case.noise != "periods":
@@ -361,9 +353,7 @@ def covariance_is_the_square_of_the_standard_error(case):
         covariance = comparison.covariance()
         np.testing.assert_allclose(covariance, covariance.T, rtol=1e-9, atol=1e-18)
         known = np.isfinite(comparison.noise)
-        np.testing.assert_allclose(
-            np.sqrt(covariance.diagonal()[known]), comparison.std_error[known], rtol=1e-10
-        )
+        np.testing.assert_allclose(np.sqrt(covariance.diagonal()[known]), comparison.std_error[known], rtol=1e-10)
         inner = covariance[np.ix_(known, known)]
         values = np.linalg.eigvalsh(inner / np.sqrt(np.outer(inner.diagonal(), inner.diagonal())))
         assert values[0] > -1e-9, (options, values[0])

@@ -32,9 +32,7 @@ def dense_fit(family, matrix, outcome, size, offset):
         residual = outcome - size * mean(family, eta)
         root = np.sqrt(w)
         safe = np.where(root > 0, root, 1.0)
-        move = np.linalg.lstsq(matrix * root[:, None], np.where(root > 0, residual / safe, 0.0), rcond=None)[
-            0
-        ]
+        move = np.linalg.lstsq(matrix * root[:, None], np.where(root > 0, residual / safe, 0.0), rcond=None)[0]
         beta = beta + move
         if np.max(np.abs(move)) < 1e-13 * (1 + np.max(np.abs(beta))):
             break
@@ -77,9 +75,7 @@ def level_for(family, eta, size, target):
         return float(np.log(target) - np.log(np.sum(size * np.exp(eta)))) if target > 0 else -np.inf
     if target <= 0 or target >= size.sum():
         return -np.inf if target <= 0 else np.inf
-    return brentq(
-        lambda a: np.sum(size * mean(family, eta + a)) - target, -60, 60, xtol=1e-14, rtol=1e-15, maxiter=500
-    )
+    return brentq(lambda a: np.sum(size * mean(family, eta + a)) - target, -60, 60, xtol=1e-14, rtol=1e-15, maxiter=500)
 
 
 def contrasts(family, columns, outcome, size, offset, codes, *, each, reference):
@@ -87,8 +83,7 @@ def contrasts(family, columns, outcome, size, offset, codes, *, each, reference)
     k = int(codes.max()) + 1
     result = {(s, c): np.zeros(k) for s in ("indirect", "direct") for c in ("difference", "ratio", "rate")}
     totals = {
-        name: np.zeros(k)
-        for name in ("observed", "expected", "observed_direct", "expected_direct", "level", "average")
+        name: np.zeros(k) for name in ("observed", "expected", "observed_direct", "expected_direct", "level", "average")
     }
     overall = outcome.sum() / size.sum()
     slopes = None
@@ -96,9 +91,7 @@ def contrasts(family, columns, outcome, size, offset, codes, *, each, reference)
         own = codes == i
         if reference == "others" or slopes is None:
             keep = ~own if reference == "others" else np.ones(len(codes), dtype=bool)
-            slopes = slopes_of(
-                family, columns[keep], outcome[keep], size[keep], offset[keep], codes[keep], each=each
-            )
+            slopes = slopes_of(family, columns[keep], outcome[keep], size[keep], offset[keep], codes[keep], each=each)
         eta = columns @ slopes + offset
         average = level_for(family, eta[keep], size[keep], outcome[keep].sum())
         m, observed = size[own].sum(), outcome[own].sum()
@@ -124,9 +117,7 @@ def derivatives(family, columns, outcome, size, offset, codes, *, each, referenc
         for sign in (1.0, -1.0):
             moved = outcome.copy()
             moved[c] += sign * step[c]
-            sides.append(
-                contrasts(family, columns, moved, size, offset, codes, each=each, reference=reference)[0]
-            )
+            sides.append(contrasts(family, columns, moved, size, offset, codes, each=each, reference=reference)[0])
         if found is None:
             found = {name: np.zeros((len(v), len(outcome))) for name, v in sides[0].items()}
         for name in found:

@@ -40,9 +40,7 @@ DATA = table()
 
 def pooled(formula="y ~ x + g", data=None, *, model=Pooled, unit="unit", **roles):
     def ask():
-        return model(formula, unit=unit, **roles).fit(
-            DATA if data is None else data() if callable(data) else data
-        )
+        return model(formula, unit=unit, **roles).fit(DATA if data is None else data() if callable(data) else data)
 
     return ask
 

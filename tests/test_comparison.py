@@ -78,18 +78,14 @@ def test_what_does_not_fit_is_refused(changes, said):
 
 
 def test_verdicts():
-    comparison = made(
-        lower=np.array([0.01, -0.05, -0.01, np.nan]), upper=np.array([0.05, -0.01, 0.03, np.nan])
-    )
+    comparison = made(lower=np.array([0.01, -0.05, -0.01, np.nan]), upper=np.array([0.05, -0.01, 0.03, np.nan]))
     assert comparison.different.tolist() == ["above", "below", "not different", "withheld"]
     above_one = replace_null(comparison, 0.02)
     assert above_one.different.tolist() == ["not different", "below", "not different", "withheld"]
 
 
 def replace_null(comparison, null):
-    fields = {
-        name: getattr(comparison, name) for name in comparison.__dataclass_fields__ if name != "std_error"
-    }
+    fields = {name: getattr(comparison, name) for name in comparison.__dataclass_fields__ if name != "std_error"}
     return Comparison(**{**fields, "null": null})
 
 

@@ -53,9 +53,7 @@ def test_units_are_sorted_and_numbers_stay_numbers():
     assert ids.units.tolist() == list(range(12))
 
 
-@pytest.mark.parametrize(
-    "formula", ["sex + age", "sex * age", "C(age) + sex", "sex:age + age", "I(age ** 2) + age"]
-)
+@pytest.mark.parametrize("formula", ["sex + age", "sex * age", "C(age) + sex", "sex:age + age", "I(age ** 2) + age"])
 def test_columns_are_those_of_the_rows(formula):
     """Collapsed or not, each row's columns are what formulaic makes of the whole table."""
     from formulaic import model_matrix
@@ -177,9 +175,7 @@ def test_squares_are_what_variances_need():
 
 
 def test_a_row_of_no_size_is_no_case():
-    data = pd.concat(
-        [table(100), pd.DataFrame({"u": ["a"], "sex": ["m"], "age": [7], "m": [0], "x": [0.0], "y": [0]})]
-    )
+    data = pd.concat([table(100), pd.DataFrame({"u": ["a"], "sex": ["m"], "age": [7], "m": [0], "x": [0.0], "y": [0]})])
     design = read_design("y ~ sex", Roles(unit="u", trials="m"), data)
     assert design.cases.sum() == 100
     assert design.rows_read == 101

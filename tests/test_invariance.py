@@ -41,9 +41,7 @@ def tables(draw, *, least_units=3):
     unit = np.r_[np.arange(k), rng.integers(0, k, n - k)]
     size = rng.integers(1, draw(st.sampled_from([2, 30, 1000])), n)
     rate = plain.mean("binomial", draw(st.sampled_from([-4.0, -1.0, 0.0, 3.0])) + rng.normal(size=n))
-    data = pd.DataFrame(
-        {"u": unit, "x": np.round(rng.normal(size=n), 1), "g": rng.integers(0, 2, n), "m": size}
-    )
+    data = pd.DataFrame({"u": unit, "x": np.round(rng.normal(size=n), 1), "g": rng.integers(0, 2, n), "m": size})
     data["y"] = rng.binomial(size, rate)
     if draw(st.booleans()):
         data.loc[data["u"] == 0, "y"] = 0
@@ -83,9 +81,7 @@ def test_cells_cases_and_frequencies(data, model):
     weighted = pd.concat([data.assign(w=data["m"] - data["y"], y=0, m=1), data.assign(w=data["y"], y=1, m=1)])
     weighted = fitted(model, weighted, frequency="w")
     assert_same_fit(first, weighted, coefficients=False, rtol=1e-9)
-    a, b = (
-        compared(fit, contrast="ratio") if np.all(fit.practice().found) else None for fit in (first, weighted)
-    )
+    a, b = (compared(fit, contrast="ratio") if np.all(fit.practice().found) else None for fit in (first, weighted))
     if a is not None and np.all(a.expected > 1e-6):
         assert_same_comparison(a, b, rtol=1e-7)
 
@@ -108,9 +104,7 @@ def test_identities_and_limits(data, model, reference):
         np.testing.assert_allclose(found.expected.sum(), found.observed.sum(), rtol=1e-10)
     assert np.all(found.expected[ok] >= 0)
     assert np.all(found.expected[ok] <= found.size[ok] * (1 + 1e-12))
-    np.testing.assert_allclose(
-        found.estimate[ok], ((found.observed - found.expected) / found.size)[ok], atol=1e-12
-    )
+    np.testing.assert_allclose(found.estimate[ok], ((found.observed - found.expected) / found.size)[ok], atol=1e-12)
     known = ok & (found.withheld == "")
     assert np.all(found.lower[known] <= found.estimate[known])
     assert np.all(found.upper[known] >= found.estimate[known])
@@ -170,7 +164,5 @@ def test_missing_rows_are_dropped_counted_and_said_once():
 
 
 def test_missing_values_elsewhere_are_nobodys_business():
-    data = pd.DataFrame(
-        {"u": list("aabbcc") * 5, "x": np.arange(30.0) % 7, "y": [0, 1, 1, 0, 0] * 6, "z": np.nan}
-    )
+    data = pd.DataFrame({"u": list("aabbcc") * 5, "x": np.arange(30.0) % 7, "y": [0, 1, 1, 0, 0] * 6, "z": np.nan})
     assert Pooled("y ~ x", unit="u").fit(data).design.rows_dropped == 0

@@ -292,7 +292,8 @@ def test_profile_of_a_unit_in_words() -> None:
     )
     assert slots["different"] == "▼ Ja, lavere end forventet"
     assert slots["rank"] == (
-        "Aarhus er nummer 1 af de 7 kommuner, der kan få en plads. Ses kommunen alene, ligger pladsen med 95\u00a0% sikkerhed mellem nummer 1 og 2. "
+        "Aarhus er nummer 1 af de 7 kommuner, der kan få en plads. "
+        "Ses kommunen alene, ligger pladsen med 95\u00a0% sikkerhed mellem nummer 1 og 2. "
         "Sammenlignes alle kommuner på én gang, ligger den mellem nummer 1 og 3."
     )
     assert words["states"]["different"] == "below"
@@ -394,7 +395,12 @@ def test_prediction_limits_are_not_called_chance(lang: str) -> None:
     about = w.about(**words)
     for key in ("funnel_own", "funnel_all", "national_spread", "national_dispersion", "national_explained"):
         assert about(key) not in html, key
-    for key in ("funnel_prediction", "funnel_caption_prediction", "caterpillar_caption_none", "national_undecided_note"):
+    for key in (
+        "funnel_prediction",
+        "funnel_caption_prediction",
+        "caterpillar_caption_none",
+        "national_undecided_note",
+    ):
         assert about(key) in html, key
     assert html.count('class="own"') == 0
     why = w.translated("it has a single row, which says nothing of its own noise")

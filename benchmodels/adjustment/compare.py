@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from benchmodels._version import __version__
+from benchmodels.adjustment.contrasts import Contrasted, OwnCases, direct, gradients, indirect, own_cases
 from benchmodels.adjustment.noise import NOISE_TEXT, Noise, NoiseKind, noise_kind, unit_noise
 from benchmodels.adjustment.practice import Practice, own_total, population
 from benchmodels.comparison import Better, Comparison, Contrast, Source, Standard
@@ -24,8 +25,6 @@ from benchmodels.kernels.basis import group_means, group_sums
 from benchmodels.kernels.counts import Limits, count_limits
 from benchmodels.kernels.families import mean, mean_and_weight
 from benchmodels.kernels.leave_out import unit_pieces
-from benchmodels.kernels.levels import own_levels
-from benchmodels.kernels.overdispersion import dispersion
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
@@ -35,37 +34,10 @@ if TYPE_CHECKING:
     from benchmodels.kernels.newton import LevelsFit, Rows
 
     Floats = NDArray[np.float64]
+    # Lower and upper limit of a total, each with the unit's own count there.
+    _Edges = tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
 
 __all__ = ["compare"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Own:
-    """What each unit's own cases say: total, size, expected, levels and slopes of the total in the level, all (k,)."""
-
-    eta: Floats
-    observed: Floats
-    size: Floats
-    expected: Floats
-    level: Floats
-    shrunken: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Contrast:
-    """A contrast before its uncertainty.
-
-    ``observed`` and ``expected`` are totals at the unit's size; ``own`` (k,) is the derivative of the observed total
-    in the unit's own count, ``own_null`` the same at average practice; ``absolute`` and ``relative`` (k, q) are
-    gradients of observed − expected, and of log(observed / expected) with a minus, in slopes and average level.
-    """
-
-    observed: Floats
-    expected: Floats
-    own: Floats
-    own_null: Floats
-    absolute: Floats
-    relative: Floats
 
 
 def compare(
@@ -84,77 +56,25 @@ def compare(
     design = fit.design
     found, practice = practice.found, practice.filled(solution)
     unit, k = design.unit, len(design.units)
-    own = _own(rows, unit, practice)
+    own = own_cases(rows, unit, practice)
     kind = noise_kind(design, rows.family, fit.model.cluster)
     noise = _noise(kind, fit, rows, own)
-    parts = _indirect(rows, unit, practice, own) if standard == "indirect" else _direct(rows, unit, practice, own)
-
-    events = own.observed.sum()
-    factor = events / own.size.sum() if contrast == "rate" else 1.0
-    jacobian = _jacobian(rows, unit, k, practice, solution)
-    q = jacobian.shape[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if contrast == "difference":
-            scale, null = 1.0 / own.size, 0.0
-            estimate = (parts.observed - parts.expected) * scale
-            relative = _carry_back(jacobian, parts.absolute * scale[:, None])
-            back = relative
-        else:
-            scale, null = factor / parts.expected, float(factor)
-            estimate = parts.observed * scale
-            relative = _carry_back(jacobian, parts.relative)
-            if contrast == "rate":
-                # The overall rate moves with every unit's total, which is the last of its scores.
-                relative[:, q - 1] -= 1.0 / events
-            back = relative * estimate[:, None]
-    a, a_null = parts.own * scale, parts.own_null * scale
-    if contrast == "rate" and practice.others:
-        a, a_null = a + estimate / events, a_null + null / events
-    everything = noise.scores.sum(0)
-    rest = everything - noise.scores if practice.others else np.repeat(everything[None], k, axis=0)
-    shared = np.einsum("kp,kpq,kq->k", relative, rest, relative)
-
-    def at(limit: Floats) -> Floats:
-        """Return the variance that the reference units bring in, where the estimate stands at ``limit``."""
-        return shared if contrast == "difference" else np.asarray(shared * limit**2)
-
-    noise_part, u = _own_part(noise, a, back, others=practice.others)
-    edge_low, edge_high = _own_limits(kind, rows, unit, practice, own, noise, parts, standard, level, limits)
-    if contrast == "difference":
-        low, high = ((total - parts.expected) * scale for total, _ in (edge_low, edge_high))
-    elif contrast == "ratio":
-        low, high = (total * scale for total, _ in (edge_low, edge_high))
-    else:
-        low, high = (
-            total * scale * (1.0 + (count - own.observed) / events) for total, count in (edge_low, edge_high)
-        )
-    z = -float(ndtri(0.5 * (1.0 - level)))
-    variance = noise_part + np.einsum("kp,pq,kq->k", back, everything, back) - 2.0 * np.einsum("kq,kq->k", u, back)
-    # A unit among its own reference cases pulls its expected value along, and its interval is that much shorter.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pull = 1.0 if practice.others else np.sqrt(variance / (a**2 * noise.total + at(estimate)))
-    lower = estimate - pull * np.sqrt((estimate - low) ** 2 + z**2 * at(low))
-    upper = estimate + pull * np.sqrt((high - estimate) ** 2 + z**2 * at(high))
-
+    parts = indirect(rows, unit, practice, own) if standard == "indirect" else direct(rows, unit, practice, own)
+    errors = _errors(parts, own, noise, _jacobian(rows, unit, k, practice, solution), contrast, others=practice.others)
+    edges = _own_limits(kind, rows, unit, practice, own, noise, standard, level, limits)
+    lower, upper = _interval(parts, own, noise, errors, edges, contrast, level)
     if kind == "none":
-        null_std_error = _prediction_error(rows, own, practice) * (own.size * scale)
+        null_std_error = _prediction_error(rows, own, practice) * (own.size * errors.scale)
     else:
-        null_variance = _null_variance(kind, fit, rows, practice, own, noise)
-        there = relative if contrast == "difference" else relative * null
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.where(noise.total > 0, null_variance / noise.total, 1.0)
-        own_null = a_null**2 * null_variance
-        if not practice.others:
-            own_null -= 2.0 * a_null * change * np.einsum("kq,kq->k", noise.cross, there)
-            own_null += (change - 1.0) * np.einsum("kp,kpq,kq->k", there, noise.scores, there)
-        null_std_error = np.sqrt(np.maximum(own_null + at(np.full(k, null)), 0.0))
+        null_std_error = _null_error(_null_variance(kind, fit, rows, practice, own, noise), noise, errors)
+
     withheld = noise.reason.copy()
-    unfit = np.asarray(found & ~(parts.expected > 0) & (contrast != "difference"))
+    # A difference needs no more than an expected value; a ratio needs it above zero.
+    unfit: NDArray[np.bool_] = np.asarray([False] * k) if contrast == "difference" else ~(parts.expected > 0) & found
     withheld[unfit] = "its expected value is not above zero, so it has no ratio"
     withheld[~found] = "the other units alone do not identify its expected value"
     _warn(design.units, withheld)
     lost = withheld != ""
-    core = np.block([[everything, -np.eye(q)], [-np.eye(q), np.zeros((q, q))]])
 
     def unless(values: Floats, gone: NDArray[np.bool_]) -> Floats:
         return np.where(gone, np.nan, values)
@@ -164,16 +84,16 @@ def compare(
         size=own.size,
         observed=unless(parts.observed, ~found),
         expected=unless(parts.expected, ~found),
-        estimate=unless(estimate, ~found | unfit),
+        estimate=unless(errors.estimate, ~found | unfit),
         lower=unless(lower, lost),
         upper=unless(upper, lost),
-        noise=unless(noise_part, lost),
-        shared=np.where(np.isfinite(back).all(axis=1)[:, None], np.hstack([back, u]), 0.0),
-        core=core,
-        null=float(null),
+        noise=unless(errors.noise, lost),
+        shared=np.where(np.isfinite(errors.shared).all(axis=1, keepdims=True), errors.shared, 0.0),
+        core=errors.core,
+        null=errors.null,
         null_std_error=unless(null_std_error, ~found | unfit if kind == "none" else lost),
         null_kind="prediction" if kind == "none" else "sampling",
-        df=np.full(k, float(np.sum(rows.size > 0) - 1 - q)) if kind == "none" else noise.df,
+        df=_prediction_df(rows, k, others=practice.others) if kind == "none" else noise.df,
         overlap=_overlap(rows, unit, k, solution),
         withheld=withheld,
         standard=standard,
@@ -185,23 +105,119 @@ def compare(
     )
 
 
-def _own(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> _Own:
-    k = len(practice.average)
-    observed, size = group_sums(unit, rows.outcome, k), group_sums(unit, rows.size, k)
-    eta = practice.own_eta(rows, unit)
-    expected = group_sums(unit, rows.size * mean(rows.family, eta + practice.average[unit]), k)
-    level = own_levels(rows.family, rows.size, eta, unit, observed, practice.average)
-    if rows.family == "gaussian":
-        return _Own(eta, observed, size, expected, level, level)
-    # Variances are taken at a shrunken rate, never at a raw 0 or 1: O/E drawn to 1 by its reliability.
-    weight = group_sums(unit, rows.size * mean_and_weight(rows.family, eta + practice.average[unit])[1], k)
-    error = np.sqrt(weight) / expected
-    tau2 = max(dispersion(observed / expected - 1.0, error).tau2, 0.0)
-    target = expected * (1.0 + tau2 / (tau2 + error**2) * (observed / expected - 1.0))
-    return _Own(eta, observed, size, expected, level, own_levels(rows.family, rows.size, eta, unit, target, practice.average))
+@dataclass(frozen=True, eq=False)
+class _Errors:
+    """A contrast with its errors to first order; (k,) arrays but for the last three.
+
+    ``scale`` turns a total into the contrast, ``null`` is the contrast of a unit as expected; ``own`` and ``own_null``
+    are the derivatives in the unit's own total; ``moves`` is the variance that the reference units bring in, of the
+    contrast itself (difference) or relative to it; ``noise``, ``shared`` (k, 2q) and ``core`` are the covariance;
+    ``relative`` (k, q) is h of the contrast at its null.
+    """
+
+    estimate: Floats
+    scale: Floats
+    null: float
+    own: Floats
+    own_null: Floats
+    moves: Floats
+    proportional: bool
+    others: bool
+    noise: Floats
+    shared: Floats
+    core: Floats
+    relative: Floats
+
+    def moved(self, at: Floats | float) -> Floats:
+        """Return the variance that the reference units bring in, where the contrast stands at ``at``."""
+        return np.asarray(self.moves * at**2 if self.proportional else self.moves)
 
 
-def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: _Own) -> Noise:
+def _errors(
+    parts: Contrasted, own: OwnCases, noise: Noise, jacobian: Floats, contrast: Contrast, *, others: bool
+) -> _Errors:
+    events, q = own.observed.sum(), jacobian.shape[1]
+    factor = events / own.size.sum() if contrast == "rate" else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if contrast == "difference":
+            scale, null = 1.0 / own.size, 0.0
+            estimate = (parts.observed - parts.expected) * scale
+            relative = back = _carry_back(jacobian, parts.absolute * scale[:, None])
+        else:
+            scale, null = factor / parts.expected, float(factor)
+            estimate = parts.observed * scale
+            relative = _carry_back(jacobian, parts.relative)
+            if contrast == "rate":
+                # The overall rate moves with every unit's total, which is the last of its scores.
+                relative[:, q - 1] -= 1.0 / events
+            back = relative * estimate[:, None]
+    a, a_null = parts.own * scale, parts.own_null * scale
+    if contrast == "rate" and others:
+        a, a_null = a + estimate / events, a_null + null / events
+    everything = noise.scores.sum(0)
+    rest = everything - noise.scores if others else np.repeat(everything[None], len(a), axis=0)
+    noise_part, u = _own_part(noise, a, back, others=others)
+    return _Errors(
+        estimate=estimate,
+        scale=scale,
+        null=null,
+        own=a,
+        own_null=a_null,
+        moves=np.einsum("kp,kpq,kq->k", relative, rest, relative),
+        proportional=contrast != "difference",
+        others=others,
+        noise=noise_part,
+        shared=np.hstack([back, u]),
+        core=np.block([[everything, -np.eye(q)], [-np.eye(q), np.zeros((q, q))]]),
+        relative=relative,
+    )
+
+
+def _interval(
+    parts: Contrasted, own: OwnCases, noise: Noise, errors: _Errors, edges: _Edges, contrast: Contrast, level: float
+) -> tuple[Floats, Floats]:
+    """Join limits from the unit's own noise with the error that the reference units bring in.
+
+    Lower and upper are joined apart, squares of distances added, so that limits of a count keep their own shape.
+
+    References
+    ----------
+    Zou & Donner (2008), Statistics in Medicine 27:1693, eq. 2 (variance estimates recovered from limits).
+    """
+    (low, count_low), (high, count_high) = edges
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if contrast == "difference":
+            low, high = (low - parts.expected) * errors.scale, (high - parts.expected) * errors.scale
+        else:
+            low, high = low * errors.scale, high * errors.scale
+        if contrast == "rate":
+            events = own.observed.sum()
+            low = low * (1.0 + (count_low - own.observed) / events)
+            high = high * (1.0 + (count_high - own.observed) / events)
+        z = -float(ndtri(0.5 * (1.0 - level)))
+        pull = 1.0
+        if not errors.others:
+            # A unit among its own reference cases pulls its expected value along; its interval is that much shorter.
+            variance = errors.noise + np.einsum("kp,pq,kq->k", errors.shared, errors.core, errors.shared)
+            pull = np.sqrt(variance / (errors.own**2 * noise.total + errors.moved(errors.estimate)))
+        below = np.sqrt((errors.estimate - low) ** 2 + z**2 * errors.moved(low))
+        above = np.sqrt((high - errors.estimate) ** 2 + z**2 * errors.moved(high))
+    return errors.estimate - pull * below, errors.estimate + pull * above
+
+
+def _null_error(null_variance: Floats, noise: Noise, errors: _Errors) -> Floats:
+    """Return the standard error (k,) of the contrast were the unit as expected."""
+    own = errors.own_null**2 * null_variance
+    if not errors.others:
+        there = errors.relative * errors.null if errors.proportional else errors.relative
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.where(noise.total > 0, null_variance / noise.total, 1.0)
+        own -= 2.0 * errors.own_null * change * np.einsum("kq,kq->k", noise.cross, there)
+        own += (change - 1.0) * np.einsum("kp,kpq,kq->k", there, noise.scores, there)
+    return np.sqrt(np.maximum(own + errors.moved(errors.null), 0.0))
+
+
+def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: OwnCases) -> Noise:
     unit = fit.design.unit
     mu, weight = mean_and_weight(rows.family, own.eta + own.shrunken[unit])
     weight = weight * rows.size
@@ -212,48 +228,6 @@ def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: _Own) -> Noise:
         columns = columns - group_means(columns, weight, unit, len(own.size))[unit]
     columns = np.column_stack([columns, np.ones(len(unit))])
     return unit_noise(kind, fit.design, columns, weight, residual)
-
-
-def _gradients(rows: Rows, unit: NDArray[np.intp], eta: Floats, level: Floats) -> tuple[Floats, Floats]:
-    """Return the gradient of each unit's own total in the slopes (k, p) and in the level (k,)."""
-    k = len(level)
-    weight = rows.size * mean_and_weight(rows.family, eta + level[unit])[1]
-    sums = np.zeros((k, rows.columns.shape[1]))
-    cuts = np.searchsorted(unit, np.arange(k + 1))
-    for i in range(k):
-        sums[i] = weight[cuts[i] : cuts[i + 1]] @ rows.columns[cuts[i] : cuts[i + 1]]
-    return sums, group_sums(unit, weight, k)
-
-
-def _indirect(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -> _Contrast:
-    slopes, level = _gradients(rows, unit, own.eta, practice.average)
-    gradient = np.column_stack([slopes, level])
-    ones = np.ones(len(own.size))
-    return _Contrast(own.observed, own.expected, ones, ones, gradient, gradient / own.expected[:, None])
-
-
-def _direct(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: _Own) -> _Contrast:
-    scale = own.size / own.size.sum()
-    observed = population(rows, practice, own.level).total * scale
-    average = population(rows, practice, practice.average)
-    expected = average.total * scale
-
-    def part(level: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return derivative in the own count, gradient in the slopes and total, all at the unit's size."""
-        there = population(rows, practice, level)
-        slopes, weight = _gradients(rows, unit, own.eta, level)
-        own_part = there.level_gradient / weight
-        gradient = there.slope_gradient - own_part[:, None] * slopes
-        return own_part * scale, gradient * scale[:, None], there.total * scale
-
-    own_part, slopes, total = part(own.shrunken)
-    own_null, _, _ = part(practice.average)
-    average_slopes, average_level = average.slope_gradient * scale[:, None], average.level_gradient * scale
-    absolute = np.column_stack([average_slopes - slopes, average_level])
-    relative = np.column_stack(
-        [average_slopes / expected[:, None] - slopes / total[:, None], average_level / expected]
-    )
-    return _Contrast(observed, expected, own_part, own_null, absolute, relative)
 
 
 def _jacobian(rows: Rows, unit: NDArray[np.intp], k: int, practice: Practice, solution: LevelsFit) -> Floats:
@@ -268,7 +242,7 @@ def _jacobian(rows: Rows, unit: NDArray[np.intp], k: int, practice: Practice, so
         safe = np.where(pieces.weight > 0, pieces.weight, 1.0)
         own[:, :p, :p] = pieces.gram - pieces.border[:, :, None] * pieces.border[:, None, :] / safe[:, None, None]
         eta = rows.columns @ solution.slopes + rows.offset
-        slopes, level = _gradients(rows, unit, eta, np.full(k, float(np.mean(practice.average))))
+        slopes, level = gradients(rows, unit, eta, np.full(k, float(np.mean(practice.average))))
         own[:, p, :p], own[:, p, p] = slopes, level
     return own.sum(0) - own if practice.others else np.repeat(own.sum(0)[None], k, axis=0)
 
@@ -304,13 +278,12 @@ def _own_limits(
     rows: Rows,
     unit: NDArray[np.intp],
     practice: Practice,
-    own: _Own,
+    own: OwnCases,
     noise: Noise,
-    parts: _Contrast,
     standard: Standard,
     level: float,
     limits: Limits,
-) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+) -> _Edges:
     """Return limits (k,) of the observed total from the unit's own noise alone, each with the unit's own count there."""
     if kind == "counts":
         edges = count_limits(
@@ -320,30 +293,32 @@ def _own_limits(
         with np.errstate(invalid="ignore"):
             quantile = -stdtrit(np.where(noise.df > 0, noise.df, np.nan), 0.5 * (1.0 - level))
             reach = quantile * np.sqrt(noise.total)
-        _, weight = _gradients(rows, unit, own.eta, own.shrunken)
+        _, weight = gradients(rows, unit, own.eta, own.shrunken)
         edges = own.level - reach / weight, own.level + reach / weight
     low, high = ((own_total(rows, unit, practice, edge),) * 2 for edge in edges)
     if standard == "direct":
         scale = own.size / own.size.sum()
-        low, high = ((population(rows, practice, edge).total * scale, count[1])
-                     for edge, count in zip(edges, (low, high), strict=True))
+        low, high = (
+            (population(rows, practice, edge).total * scale, count[1])
+            for edge, count in zip(edges, (low, high), strict=True)
+        )
     return low, high
 
 
-def _null_variance(kind: str, fit: Fit, rows: Rows, practice: Practice, own: _Own, noise: Noise) -> Floats:
+def _null_variance(kind: str, fit: Fit, rows: Rows, practice: Practice, own: OwnCases, noise: Noise) -> Floats:
     """Return the variance of the total were the unit as expected, (k,)."""
     if rows.family == "gaussian":
         return noise.total
     unit = fit.design.unit
-    _, at_average = _gradients(rows, unit, own.eta, practice.average)
+    _, at_average = gradients(rows, unit, own.eta, practice.average)
     if kind == "counts":
         return at_average
     # Between clusters: as much more or less than binomial as it is at the unit's own level.
-    _, at_own = _gradients(rows, unit, own.eta, own.shrunken)
+    _, at_own = gradients(rows, unit, own.eta, own.shrunken)
     return noise.total * at_average / at_own
 
 
-def _prediction_error(rows: Rows, own: _Own, practice: Practice) -> Floats:
+def _prediction_error(rows: Rows, own: OwnCases, practice: Practice) -> Floats:
     """Return the standard deviation (k,) of observed − expected per size, for one Gaussian row a unit.
 
     Weighted least squares with variance ∝ 1 / size: with h the leverage and e the residual of the full fit, the
@@ -364,6 +339,12 @@ def _prediction_error(rows: Rows, own: _Own, practice: Practice) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         left = (squares - size * full**2 / (1.0 - leverage)) / (n - 1 - q)
         return np.asarray(np.sqrt(np.maximum(left, 0.0) / (1.0 - leverage) / size))
+
+
+def _prediction_df(rows: Rows, k: int, *, others: bool) -> Floats:
+    """Return the degrees of freedom (k,) of a prediction; infinite where the row itself is among the reference rows."""
+    df = np.sum(rows.size > 0) - 2.0 - rows.columns.shape[1]
+    return np.full(k, df if others else np.inf)
 
 
 def _overlap(rows: Rows, unit: NDArray[np.intp], k: int, solution: LevelsFit, *, bins: int = 20) -> Floats:
@@ -399,7 +380,8 @@ def _warn(units: NDArray[np.object_], withheld: NDArray[np.object_]) -> None:
 
 def _source(fit: Fit, noise_text: str, noise: Noise) -> Source:
     if np.isfinite(noise.correlation):
-        noise_text += f" (correlation of neighbouring periods {noise.correlation:.2f})"
+        bound = ", the highest that is allowed: do units have trends of their own?" if noise.correlation > 0.979 else ""
+        noise_text += f" (correlation of neighbouring periods {noise.correlation:.2f}{bound})"
     return Source(
         model=repr(fit.model),
         version=__version__,

@@ -100,7 +100,8 @@ class Fit:
     def cells(self) -> pd.DataFrame:
         """Cells: unit, cell, weight (size), outcome, and the covariate row; what needs cases starts here."""
         d = self.design
-        frame = pd.DataFrame({"unit": d.units[d.unit], "cell": np.arange(len(d.unit)), "weight": d.size, "outcome": d.outcome})
+        frame = pd.DataFrame({"unit": d.units[d.unit], "cell": np.arange(len(d.unit))})
+        frame = frame.assign(weight=d.size, outcome=d.outcome)
         return pd.concat([frame, pd.DataFrame(d.columns, columns=list(d.names))], axis=1)
 
     def coefficients(self, *, covariance: Covariance = "model", level: float = 0.95) -> pd.DataFrame:
@@ -322,9 +323,10 @@ def fit_model(model: Roles, formula: str, data: object, *, levels: Literal["one"
 
 def _check_events(design: Design, model: Roles) -> None:
     if model.family == "gaussian":
-        if np.all(design.squares - design.outcome**2 / np.where(design.size > 0, design.size, 1.0) <= 0) and np.ptp(
-            design.outcome / np.where(design.size > 0, design.size, 1.0)
-        ) == 0:
+        if (
+            np.all(design.squares - design.outcome**2 / np.where(design.size > 0, design.size, 1.0) <= 0)
+            and np.ptp(design.outcome / np.where(design.size > 0, design.size, 1.0)) == 0
+        ):
             raise DataError(f"the outcome {design.outcome_name!r} is the same in every row: nothing to compare")
         return
     events, size = float(design.outcome.sum()), float(design.size.sum())
@@ -379,8 +381,8 @@ def _raise_dependent(design: Design, dependent: tuple[int, ...], *, each: bool) 
     if constant:
         raise DataError(f"{listed(constant)} is the same in every row; leave it out")
     raise DataError(
-        f"collinear covariates{' within units' if each else ''}: {listed(collinear)} follows exactly from those before it "
-        f"in the formula ({listed(design.names)}); leave one out"
+        f"collinear covariates{' within units' if each else ''}: {listed(collinear)} follows exactly from those before "
+        f"it in the formula ({listed(design.names)}); leave one out"
     )
 
 

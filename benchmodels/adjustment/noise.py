@@ -76,17 +76,15 @@ def noise_kind(design: Design, family: str, cluster: str | None) -> NoiseKind:
         return "none"
     if design.period is not None:
         there = design.cases > 0
-        pairs, met = np.unique(
-            np.column_stack([design.unit, design.period])[there], axis=0, return_counts=True
-        )
+        pairs, met = np.unique(np.column_stack([design.unit, design.period])[there], axis=0, return_counts=True)
         if len(pairs) == design.cases.sum():
             return "periods"
         if np.any(met > 1) and design.cases.sum() < 2 * len(pairs):
             # Neither a panel nor a table of cases: most periods have one row, some have more.
             twice = [str(design.units[int(i)]) for i in dict.fromkeys(pairs[met > 1, 0])]
             raise DataError(
-                f"{int((met > 1).sum())} unit-period pair(s) have more than one row (units {listed(twice)}); sum or filter "
-                "them to one row a unit and period, or leave the role period out for a table of cases"
+                f"{int((met > 1).sum())} unit-period pair(s) have more than one row (units {listed(twice)}); sum or "
+                "filter them to one row a unit and period, or leave the role period out for a table of cases"
             )
     return "cases"
 
@@ -132,9 +130,7 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
     return Noise(empty, np.zeros((k, q)), np.zeros((k, q, q)), np.zeros(k), reason)
 
 
-def _from_weights(
-    columns: Floats, weight: Floats, cuts: Codes, df: Floats, reason: NDArray[np.object_]
-) -> Noise:
+def _from_weights(columns: Floats, weight: Floats, cuts: Codes, df: Floats, reason: NDArray[np.object_]) -> Noise:
     k, q = len(cuts) - 1, columns.shape[1]
     total, cross, scores = np.zeros(k), np.zeros((k, q)), np.zeros((k, q, q))
     for i in range(k):

@@ -222,9 +222,7 @@ def composition_log_odds(outcome: Outcome) -> NDArray[np.float64]:
     return np.asarray(total)
 
 
-def own_log_odds(
-    pupils: Pupils, structure: Structure, outcome: Outcome, practice: Practice
-) -> NDArray[np.float64]:
+def own_log_odds(pupils: Pupils, structure: Structure, outcome: Outcome, practice: Practice) -> NDArray[np.float64]:
     """Return each pupil's log-odds under its own school and municipality, without the national level."""
     year = SCHOOL_YEARS.index(pupils.year)
     of_unit = practice.fixed + practice.yearly[year] + outcome.need_effect * structure.need
@@ -240,6 +238,4 @@ def national_level(log_odds: NDArray[np.float64], mean: MeanLogistic, share: flo
     weight = counts / counts.sum()
     rough = brentq(lambda a: weight @ mean(centres + a) - share, -20.0, 20.0)
     slope = weight @ (mean(centres + rough + 1e-4) - mean(centres + rough - 1e-4)) / 2e-4
-    return float(
-        newton(lambda a: mean(log_odds + a).mean() - share, rough, fprime=lambda _: slope, tol=1e-11)
-    )
+    return float(newton(lambda a: mean(log_odds + a).mean() - share, rough, fprime=lambda _: slope, tol=1e-11))

@@ -26,9 +26,7 @@ Totals = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 CHEBYSHEV_DEGREE = 24
 
 
-def pupil_totals(
-    years: Sequence[OutcomeYear], structure: Structure, practice: Practice, standard: Standard
-) -> Totals:
+def pupil_totals(years: Sequence[OutcomeYear], structure: Structure, practice: Practice, standard: Standard) -> Totals:
     """Return size, observed and expected of each municipality for an outcome of pupils."""
     units = len(structure.code)
     size, observed = np.zeros(units), np.zeros(units)
@@ -52,9 +50,7 @@ def _expected(
     return np.asarray(np.bincount(unit, weight * mean(log_odds + shift)), dtype=np.float64)
 
 
-def _country_under_each(
-    of_year: OutcomeYear, structure: Structure, practice: Practice
-) -> NDArray[np.float64]:
+def _country_under_each(of_year: OutcomeYear, structure: Structure, practice: Practice) -> NDArray[np.float64]:
     """Return the country's expected outcomes of a year under each municipality's practice and schools."""
     _, weight, log_odds = _cells([of_year], structure)
     mean = MeanLogistic(OUTCOMES[of_year.name].need_effect)

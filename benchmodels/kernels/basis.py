@@ -93,9 +93,7 @@ def group_means(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups
     return sums / np.where(total > 0, total, 1.0)[:, None]
 
 
-def well_conditioned(
-    columns: Floats, weight: Floats, codes: NDArray[np.intp], groups: int
-) -> tuple[Floats, Basis]:
+def well_conditioned(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups: int) -> tuple[Floats, Basis]:
     """Return the columns in a basis fit for normal equations, and that basis.
 
     Parameters

@@ -83,8 +83,8 @@ def unit_pieces(rows: Rows, unit: Codes, units: int, slopes: Floats, levels: Flo
 def inverse(matrices: Floats, whole: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Invert (k, p, p) symmetric matrices; NaN, and False, where one is not positive definite.
 
-    ``whole`` (p, p) is the information of all units: its diagonal is the scale, so that what rounding leaves of a column
-    which no other unit has is seen for what it is.
+    ``whole`` (p, p) is the information of all units: its diagonal is the scale, so that what rounding leaves of a
+    column which no other unit has is seen for what it is.
     """
     diagonal = whole.diagonal()
     scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))

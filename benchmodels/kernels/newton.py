@@ -113,7 +113,7 @@ class Step:
 
     def newton(self) -> tuple[Floats, Floats, float]:
         """Return the step in slopes and levels, and the decrement."""
-        if not (np.isfinite(self.gram).all() and np.isfinite(self.level_weight).all() and np.isfinite(self.score).all()):
+        if not all(np.isfinite(part).all() for part in (self.gram, self.level_weight, self.score)):
             raise LinAlgError("the information is not finite")
         safe = np.where(self.level_weight > 0, self.level_weight, 1.0)
         projected = self.score - self.border.T @ (self.level_score / safe)
@@ -270,7 +270,8 @@ def fit_levels(
         if lost.all():
             # Nothing is left to learn a slope from; without slopes there is nothing to learn.
             p = rows.columns.shape[1]
-            nothing = Step(np.zeros(p), np.zeros(len(lost)), np.zeros((p, p)), np.zeros((len(lost), p)), np.zeros(len(lost)), 1.0)
+            g = len(lost)
+            nothing = Step(np.zeros(p), np.zeros(g), np.zeros((p, p)), np.zeros((g, p)), np.zeros(g), 1.0)
             return LevelsFit(np.zeros(p), infinite, nothing, Certificate(p == 0, 0, "newton decrement", 0.0, ()))
     p, n = rows.columns.shape[1], len(rows.outcome)
     levels = np.where(lost, 0.0, _start(rows)) if levels is None else levels

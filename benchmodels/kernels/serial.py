@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -127,4 +128,3 @@ def serial_noise(residual: Floats, time: Floats, unit: Codes, units: int) -> Ser
             varies = quadratic > 1e-20 * (1e-300 + total)
             variance[of] = np.where(varies, quadratic / (len(gaps) - 1), np.nan)
     return SerialNoise(rho, variance, df, matrices)
-

@@ -22,9 +22,7 @@ def problem(family, *, k=8, cells=5, sd=0.05, size=1e9, seed=0, noise=False):
     """Few cells with very many cases each: variances are at the unit's own level, whatever the shrinkage."""
     rng = np.random.default_rng(seed)
     unit = np.repeat(np.arange(k), cells)
-    matrix = (
-        np.column_stack([rng.normal(size=k * cells) + 0.3 * (unit % 3), rng.random(k * cells) < 0.4]) * 1.0
-    )
+    matrix = np.column_stack([rng.normal(size=k * cells) + 0.3 * (unit % 3), rng.random(k * cells) < 0.4]) * 1.0
     sizes = np.round(size * rng.uniform(0.5, 2, k * cells))
     mu = plain.mean(family, -1.2 + matrix @ [0.3, -0.5] + sd * rng.normal(size=k)[unit])
     if family == "gaussian":
@@ -64,9 +62,7 @@ def test_estimates_are_those_of_literal_refits(family, model, reference):
         ratio = found.observed / found.expected
         identity = {"difference": difference, "ratio": ratio, "rate": ratio * overall}[contrast]
         np.testing.assert_allclose(found.estimate, identity, rtol=1e-12, atol=1e-15)
-        np.testing.assert_allclose(
-            found.null, {"difference": 0.0, "ratio": 1.0, "rate": overall}[contrast], rtol=1e-12
-        )
+        np.testing.assert_allclose(found.null, {"difference": 0.0, "ratio": 1.0, "rate": overall}[contrast], rtol=1e-12)
         np.testing.assert_allclose(found.size, np.bincount(unit, m))
 
 
@@ -80,9 +76,7 @@ def test_covariance_is_that_of_perturbed_cells(family, model, reference):
     here and 5e-4 in the next test. Under "all" the two agree to what differences in double precision give.
     """
     data, matrix, y, m, unit = problem(family)
-    check_covariance(
-        family, model, reference, data, matrix, y, m, unit, {"all": 1e-5, "others": 1e-2}[reference]
-    )
+    check_covariance(family, model, reference, data, matrix, y, m, unit, {"all": 1e-5, "others": 1e-2}[reference])
 
 
 @pytest.mark.parametrize("family", ["binomial", "poisson"])
@@ -150,9 +144,7 @@ def test_gaussian_covariance_is_exact(kind, model, reference):
     residual = np.zeros(len(y))
     for i in range(8):
         keep = unit != i if reference == "others" else np.ones(len(y), dtype=bool)
-        slopes = plain.slopes_of(
-            "gaussian", matrix[keep], y[keep], m[keep], zero[keep], unit[keep], each=each
-        )
+        slopes = plain.slopes_of("gaussian", matrix[keep], y[keep], m[keep], zero[keep], unit[keep], each=each)
         own = unit == i
         eta = matrix[own] @ slopes
         residual[own] = y[own] - m[own] * (eta + plain.level_for("gaussian", eta, m[own], y[own].sum()))
@@ -242,9 +234,7 @@ def test_limits_hold_the_estimate_and_widen_with_the_level(family, model, refere
     for standard, contrast in ALL:
         last = None
         for level in (0.5, 0.9, 0.99, 0.9999):
-            found = fit.compare(
-                standard=standard, contrast=contrast, reference=reference, level=level, limits=limits
-            )
+            found = fit.compare(standard=standard, contrast=contrast, reference=reference, level=level, limits=limits)
             assert (found.lower <= found.estimate).all()
             assert (found.estimate <= found.upper).all()
             if last is not None:
@@ -331,9 +321,7 @@ def test_one_row_per_unit_without_covariates_under_unit_effects():
 
 def test_as_many_slopes_as_rows_has_no_prediction_error():
     """Without the unit nothing is left to judge the fit by: NaN, not infinity, and no warning of NumPy."""
-    data = pd.DataFrame(
-        {"u": range(5), "x": [1.0, 2, 3, 5, 9], "z": [1.0, 4, 9, 0, 2], "w": [0.0, 1, 1, 0, 3]}
-    )
+    data = pd.DataFrame({"u": range(5), "x": [1.0, 2, 3, 5, 9], "z": [1.0, 4, 9, 0, 2], "w": [0.0, 1, 1, 0, 3]})
     data["y"] = [3.0, 5, 1, 7, 2]
     fit = Pooled("y ~ x + z + w", unit="u", family="gaussian").fit(data)
     with pytest.warns(PartialResultWarning):

@@ -69,9 +69,7 @@ def test_star98_published(star98_fit, districts):
 
 def test_star98_agrees_with_statsmodels(star98_fit, districts):
     matrix = sm.add_constant(districts[list(STAR98_COVARIATES)].to_numpy(float))
-    reference = sm.GLM(districts[["NABOVE", "NBELOW"]].to_numpy(), matrix, sm.families.Binomial()).fit(
-        tol=1e-14
-    )
+    reference = sm.GLM(districts[["NABOVE", "NBELOW"]].to_numpy(), matrix, sm.families.Binomial()).fit(tol=1e-14)
     found = star98_fit.coefficients()
     # A condition number of 1e10 and more: coefficients are known to fewer digits than fitted values.
     np.testing.assert_allclose(found["estimate"], reference.params, rtol=2e-6)

@@ -26,9 +26,7 @@ def test_the_later_column_is_named(each, scale):
     assert dependent(x * scale, weight, codes, each=each) == ()
     assert dependent(np.column_stack([x, x[:, 0]]) * scale, weight, codes, each=each) == (3,)
     assert dependent(np.column_stack([x, x @ [1.0, -2.0, 0.5] + 7]) * scale, weight, codes, each=each) == (3,)
-    assert dependent(np.column_stack([x[:, 0], 2 * x[:, 0], x[:, 1]]) * scale, weight, codes, each=each) == (
-        1,
-    )
+    assert dependent(np.column_stack([x[:, 0], 2 * x[:, 0], x[:, 1]]) * scale, weight, codes, each=each) == (1,)
     assert dependent(np.column_stack([x, np.full(len(x), 3.7)]) * scale, weight, codes, each=each) == (3,)
 
 
@@ -36,9 +34,7 @@ def test_different_scales_do_not_hide_it():
     _, x, codes, weight = made()
     both = np.column_stack([x[:, 0] * 1e9, x[:, 1] * 1e-9, x[:, 0] * 1e9 + x[:, 2] * 1e2])
     assert dependent(both, weight, codes, each=False) == ()
-    assert dependent(
-        np.column_stack([x[:, 0] * 1e9, x[:, 1], x[:, 0] * 1e-9]), weight, codes, each=False
-    ) == (2,)
+    assert dependent(np.column_stack([x[:, 0] * 1e9, x[:, 1], x[:, 0] * 1e-9]), weight, codes, each=False) == (2,)
 
 
 def test_constant_within_groups_is_dependent_for_unit_effects_only():
@@ -58,10 +54,7 @@ def test_dummies_that_add_to_one():
 
 def test_nearly_dependent_is_not_dependent():
     rng, x, codes, weight = made()
-    assert (
-        dependent(np.column_stack([x, x[:, 0] + 1e-7 * rng.normal(size=len(x))]), weight, codes, each=False)
-        == ()
-    )
+    assert dependent(np.column_stack([x, x[:, 0] + 1e-7 * rng.normal(size=len(x))]), weight, codes, each=False) == ()
 
 
 def test_rows_of_no_weight_do_not_count():

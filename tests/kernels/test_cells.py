@@ -52,6 +52,4 @@ def test_totals_are_those_of_a_group_by():
         np.bincount(cell, values),
         index=pd.MultiIndex.from_arrays([c[first] for c in codes], names=list("abc")),
     )
-    pd.testing.assert_series_equal(
-        found.sort_index(), expected.sort_index(), check_names=False, check_index_type=False
-    )
+    pd.testing.assert_series_equal(found.sort_index(), expected.sort_index(), check_names=False, check_index_type=False)

@@ -39,9 +39,7 @@ def test_binomial_exact_is_clopper_pearson(confidence):
     a = 0.5 * (1 - confidence)
     np.testing.assert_allclose(low, beta.ppf(a, count, 101 - count), rtol=1e-9)
     np.testing.assert_allclose(high, beta.isf(a, count + 1, 100 - count), rtol=1e-9)
-    np.testing.assert_allclose(
-        np.array([low, high]), proportion_confint(count, 100, 1 - confidence, "beta"), rtol=1e-9
-    )
+    np.testing.assert_allclose(np.array([low, high]), proportion_confint(count, 100, 1 - confidence, "beta"), rtol=1e-9)
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.998])

@@ -23,9 +23,7 @@ def left_out(family, matrix, outcome, size, offset, unit, *, each):
 
 
 def expected_by_refits(family, matrix, outcome, size, offset, unit, *, each):
-    return plain.contrasts(family, matrix, outcome, size, offset, unit, each=each, reference="others")[1][
-        "expected"
-    ]
+    return plain.contrasts(family, matrix, outcome, size, offset, unit, each=each, reference="others")[1]["expected"]
 
 
 def expected_by_kernel(family, rows, unit, left):
@@ -114,9 +112,7 @@ def test_block_size_does_not_matter(monkeypatch, step):
         arrays = problem("binomial", k=6)
         _, whole = left_out("binomial", *arrays, each=each)
         with monkeypatch.context() as patch:
-            patch.setattr(
-                module, "row_blocks", lambda n, w: [slice(a, min(a + step, n)) for a in range(0, n, step)]
-            )
+            patch.setattr(module, "row_blocks", lambda n, w: [slice(a, min(a + step, n)) for a in range(0, n, step)])
             _, parts = left_out("binomial", *arrays, each=each)
         np.testing.assert_allclose(parts.slopes, whole.slopes, rtol=1e-8, atol=1e-10)
 
@@ -133,9 +129,7 @@ def test_average_level_is_the_root(family, own):
         for i in range(8):
             keep = np.ones(len(unit), dtype=bool) if own else unit != i
             eta = matrix[keep] @ slopes[i] + offset[keep] + level[i]
-            np.testing.assert_allclose(
-                np.sum(size[keep] * plain.mean(family, eta)), outcome[keep].sum(), rtol=1e-11
-            )
+            np.testing.assert_allclose(np.sum(size[keep] * plain.mean(family, eta)), outcome[keep].sum(), rtol=1e-11)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -53,9 +53,7 @@ def test_98_unit_effects_agree_with_dummy_columns(pupils):
     formula = "segregated ~ sex + grade_band + parents_education + parents_income + origin + diagnosis"
     design = read_design(formula, Roles(unit="municipality", trials="pupils"), part)
     lost = plain.degenerate("binomial", design.unit, 98, design.outcome, design.size)
-    rows = as_rows(
-        "binomial", design.columns, design.outcome, design.size, design.offset, design.unit, each=True
-    )
+    rows = as_rows("binomial", design.columns, design.outcome, design.size, design.offset, design.unit, each=True)
     found = fit_levels(rows)
     keep = ~lost[design.unit]
     dense = np.column_stack([design.columns, plain.dummies(design.unit, 98)[:, ~lost]])[keep]
@@ -147,10 +145,7 @@ def test_ill_conditioned_columns_give_the_same_fitted_values(family, each, kind)
     expected = z @ plain_fit.slopes + plain_fit.levels[codes]
     # x itself is rounded to 1e-16 of its size, that is to 1e-8 … 1e-7 of what sets it apart.
     np.testing.assert_allclose(eta, expected, atol=1e-6)
-    back = (
-        x @ found_basis.to_columns(found.slopes)
-        + (found.levels + found_basis.level_shift(found.slopes))[codes]
-    )
+    back = x @ found_basis.to_columns(found.slopes) + (found.levels + found_basis.level_shift(found.slopes))[codes]
     # Coefficients on columns that nearly cancel lose what the cancellation loses.
     np.testing.assert_allclose(back, expected, atol=2e-5)
 

@@ -51,9 +51,7 @@ def test_correlation_is_recovered_in_short_panels(rho):
     """98 units of five years, each with its own variance: no bias beyond 4 Monte Carlo standard errors."""
     rng = np.random.default_rng(11)
     sd = np.exp(rng.normal(0, 0.7, 98))
-    found = np.array(
-        [serial_noise(*panel(rng, k=98, periods=5, rho=rho, sd=sd), 98).correlation for _ in range(60)]
-    )
+    found = np.array([serial_noise(*panel(rng, k=98, periods=5, rho=rho, sd=sd), 98).correlation for _ in range(60)])
     error = found.std(ddof=1) / np.sqrt(len(found))
     # The likelihood equation is unbiased, its root only up to order 1/98.
     assert abs(found.mean() - rho) < 4 * error + 0.01

@@ -28,15 +28,26 @@ def dropout() -> pd.DataFrame:
 def persistent_absence() -> tuple[pd.DataFrame, list[str]]:
     """English authorities: persistent absentees of enrolments over phases; and the suppressed cells by name."""
     raw = pd.read_csv(ATTENDANCE, dtype=str)
-    raw = raw[(raw["geographic_level"] == "Local authority") & raw["education_phase"].isin(["Primary", "Secondary", "Special"])]
+    raw = raw[
+        (raw["geographic_level"] == "Local authority")
+        & raw["education_phase"].isin(["Primary", "Secondary", "Special"])
+    ]
     hidden = raw[["enrolments", "pa_perc"]].isin(["c", "z", "x", "low"]).any(axis=1)
     suppressed = (raw.loc[hidden, "la_name"] + ", " + raw.loc[hidden, "education_phase"]).tolist()
     shown = raw[~hidden].astype({"old_la_code": int, "enrolments": float, "pa_perc": float})
     shown = shown.assign(absentees=shown["enrolments"] * shown["pa_perc"] / 100.0)
     sums = shown.groupby("old_la_code", as_index=False)[["enrolments", "absentees"]].sum()
     facts = pd.read_csv(AUTHORITIES).query("year == 2025")
-    columns = ["old_la_code", "la_name", "child_low_income_pct", "fsm6_primary_pct", "fsm6_secondary_pct",
-               "eal_primary_pct", "eal_secondary_pct", "persistent_absence_pct"]
+    columns = [
+        "old_la_code",
+        "la_name",
+        "child_low_income_pct",
+        "fsm6_primary_pct",
+        "fsm6_secondary_pct",
+        "eal_primary_pct",
+        "eal_secondary_pct",
+        "persistent_absence_pct",
+    ]
     return sums.merge(facts[columns], on="old_la_code", how="inner", validate="one_to_one"), suppressed
 
 
