@@ -72,7 +72,8 @@ def run(problem: str, runs: int, threads: int) -> str:
     ]
     for name, m in middle.items():
         lines.append(
-            f"| {name} | {m['cpu']:.2f} | {m['cpu'] / base['cpu']:.1f} | {m['wall']:.2f} | {m['wall'] / base['wall']:.1f} "
+            f"| {name} | {m['cpu']:.2f} | {m['cpu'] / base['cpu']:.1f} "
+            f"| {m['wall']:.2f} | {m['wall'] / base['wall']:.1f} "
             f"| {m['extra_mb']:.0f} | {m['score']:.1e} | {'yes' if m['score'] <= tolerance else 'NO'} |"
         )
     return "\n".join(lines)
@@ -86,7 +87,8 @@ def machine() -> str:
             return "not installed"
 
     packages = ", ".join(f"{name} {known(name)}" for name in PACKAGES)
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} logical cores, Python {platform.python_version()}; {packages}"
+    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} logical cores"
+    return f"{where}, Python {platform.python_version()}; {packages}"
 
 
 def main() -> None:

@@ -284,7 +284,7 @@ def _own_limits(
     level: float,
     limits: Limits,
 ) -> _Edges:
-    """Return limits (k,) of the observed total from the unit's own noise alone, each with the unit's own count there."""
+    """Return limits (k,) of the observed total from the unit's own noise alone, each with its own count there."""
     if kind == "counts":
         edges = count_limits(
             rows.family, own.observed, rows.size, own.eta, unit, own.shrunken, confidence=level, limits=limits

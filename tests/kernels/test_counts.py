@@ -95,8 +95,16 @@ def test_the_tail_at_a_poisson_limit_is_the_level(limits):
         np.testing.assert_allclose(poisson_tail(count, expected, limits=limits, upper=upper), 0.05, rtol=1e-8)
 
 
-@pytest.mark.parametrize(("rare", "sure", "count"), [((0.01, 20), (0.97, 5), 8), ((0.001, 200), (0.9, 10), 12),
-                                                     ((0.02, 3), (0.95, 2), 1), ((0.02, 24), (0.9, 6), 3), ((0.001, 1000), (0.99, 10), 15)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rare", "sure", "count"),
+    [
+        ((0.01, 20), (0.97, 5), 8),
+        ((0.001, 200), (0.9, 10), 12),
+        ((0.02, 3), (0.95, 2), 1),
+        ((0.02, 24), (0.9, 6), 3),
+        ((0.001, 1000), (0.99, 10), 15),
+    ],
+)
 @pytest.mark.parametrize("limits", ["exact", "mid-p"])
 def test_limits_of_few_cases_that_are_sure_and_rare(rare, sure, count, limits):
     chance, size = np.array([rare[0], sure[0]]), np.array([rare[1], sure[1]], dtype=float)

@@ -110,96 +110,97 @@ def code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def run(name: str, draws: int, workers: int, rng: int = 20260) -> dict:
-    scenario = SCENARIOS[name]
-    country = datasets.simulate_denmark()
-    pupils = scenario.outcome != "sheltered_housing"
-    options = {"level": scenario.level} if pupils else {}
-    frame = getattr(country, scenario.outcome)(**options)
-    if pupils:
-        options["redrawn"] = scenario.redrawn
+class Trial:
+    """A scenario on its country: the truth, and comparisons of drawn outcomes."""
 
-    def drawn(size, child):
-        return country.draws(scenario.outcome, n=size, rng=child, **options)
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario, self.country = scenario, datasets.simulate_denmark()
+        self.pupils = scenario.outcome != "sheltered_housing"
+        self.options = {"level": scenario.level} if self.pupils else {}
+        self.frame = getattr(self.country, scenario.outcome)(**self.options)
+        if scenario.redrawn:
+            # No closed form where schools are drawn anew: the mean of many draws, its error a twentieth of a draw's.
+            expected = sum(values / 400.0 for values in self.drawn(400, np.random.default_rng(7)))
+        else:
+            expected = self.country.expected_counts(scenario.outcome)
+        self.truth = self.compared(expected)
+        self.order = np.argsort(np.argsort(-self.truth.estimate)) + 1
 
-    if scenario.redrawn:
-        # No closed form where schools are drawn anew: the mean of many draws, its error a twentieth of a draw's.
-        expected = sum(values / 400.0 for values in drawn(400, np.random.default_rng(7)))
-    else:
-        expected = country.expected_counts(scenario.outcome)
+    def drawn(self, size, rng):
+        redrawn = {"redrawn": self.scenario.redrawn} if self.pupils else {}
+        return self.country.draws(self.scenario.outcome, n=size, rng=rng, **self.options, **redrawn)
 
-    def prepared(values):
-        table = frame.assign(**{scenario.column: values})
-        if pupils:
-            return table
-        apart = ("service", "cost_1000dkk", "full_year_persons", "municipality", "year")
-        first = {c: "first" for c in table.columns if c not in apart}
-        return table.groupby(["municipality", "year"], as_index=False).agg(first | {"cost_1000dkk": "sum"})
-
-    def compared(values):
+    def compared(self, values):
+        table = self.frame.assign(**{self.scenario.column: values})
+        if not self.pupils:
+            apart = ("service", "cost_1000dkk", "full_year_persons", "municipality", "year")
+            first = {c: "first" for c in table.columns if c not in apart}
+            table = table.groupby(["municipality", "year"], as_index=False).agg(first | {"cost_1000dkk": "sum"})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PartialResultWarning)
-            return scenario.model.fit(prepared(values)).compare(level=LEVEL, **scenario.compare)
+            return self.scenario.model.fit(table).compare(level=LEVEL, **self.scenario.compare)
 
-    truth = compared(expected)
-    order = np.argsort(np.argsort(-truth.estimate)) + 1
-
-    def block(size, child):
+    def block(self, size, rng):
+        """Return hits, misses below and widths (size, k), and what rank sets hold (size, 2)."""
         hits, below, widths, ranked = [], [], [], []
-        for values in drawn(size, child):
-            c = compared(values)
-            inside = (c.lower <= truth.estimate) & (truth.estimate <= c.upper)
-            hits.append(np.where(c.withheld == "", inside, np.nan))
-            below.append(truth.estimate < c.lower)
+        true = self.truth.estimate
+        for values in self.drawn(size, rng):
+            c = self.compared(values)
+            hits.append(np.where(c.withheld == "", (c.lower <= true) & (true <= c.upper), np.nan))
+            below.append(true < c.lower)
             widths.append(c.upper - c.lower)
-            if scenario.ranks:
-                sets = rank(c, draws=2000, rng=child).to_frame()
-                inside = (sets.simultaneous_lower <= order) & (order <= sets.simultaneous_upper)
-                marginal = (sets.lower <= order) & (order <= sets.upper)
+            if self.scenario.ranks:
+                sets = rank(c, draws=2000, rng=rng).to_frame()
+                inside = (sets.simultaneous_lower <= self.order) & (self.order <= sets.simultaneous_upper)
+                marginal = (sets.lower <= self.order) & (self.order <= sets.upper)
                 ranked.append([inside.all(), marginal.mean()])
         return np.array(hits), np.array(below), np.array(widths), np.array(ranked)
 
+
+def by_size(truth) -> dict:
+    order = np.argsort(truth.size, kind="stable")
+    third = len(order) // 3
+    return {
+        "all": order,
+        "smallest third": order[:third],
+        "middle third": order[third : 2 * third],
+        "largest third": order[2 * third :],
+        "ten smallest": order[:10],
+    }
+
+
+def run(name: str, draws: int, workers: int, rng: int = 20260) -> dict:
+    trial = Trial(SCENARIOS[name])
     started = time.perf_counter()
 
     def progress(done):
         print(f"{name}: {done}/{draws} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
 
-    blocks = map_blocks(block, draws, block=10, rng=rng, workers=workers, progress=progress)
-    hits = np.vstack([b[0] for b in blocks]).astype(float)
-    below = np.vstack([b[1] for b in blocks]).astype(float)
-    by_size = np.argsort(truth.size, kind="stable")
-    k = len(by_size)
-    groups = {
-        "all": by_size,
-        "smallest third": by_size[: k // 3],
-        "middle third": by_size[k // 3 : 2 * k // 3],
-        "largest third": by_size[2 * k // 3 :],
-        "ten smallest": by_size[:10],
-    }
+    blocks = map_blocks(trial.block, draws, block=10, rng=rng, workers=workers, progress=progress)
+    hits, below, widths, ranked = (np.concatenate([b[i] for b in blocks]).astype(float) for i in range(4))
     table = {}
-    for label, members in groups.items():
+    for label, members in by_size(trial.truth).items():
         each = np.nanmean(hits[:, members], axis=1)
         table[label] = {
             "coverage": round(float(each.mean()), 5),
-            "mc_error": round(float(each.std(ddof=1) / np.sqrt(len(each))), 5),
+            "mc_error": round(float(each.std(ddof=1) / np.sqrt(draws)), 5),
             "missed_below": round(float(below[:, members].mean()), 5),
         }
     result = {
         "scenario": name,
         "draws": draws,
         "level": LEVEL,
-        "units": k,
+        "units": len(trial.truth),
         "rng": rng,
         "code": code_hash(),
         "withheld_share": float(np.isnan(hits).mean()),
-        "mean_width": float(np.mean([np.nanmean(b[2]) for b in blocks])),
+        "mean_width": float(np.nanmean(widths)),
         "intervals": table,
     }
-    if scenario.ranks:
-        ranked = np.vstack([b[3] for b in blocks]).astype(float)
+    if SCENARIOS[name].ranks:
         result["ranks"] = {
             "simultaneous": round(float(ranked[:, 0].mean()), 5),
-            "mc_error": round(float(max(ranked[:, 0].std(ddof=1), 0.0) / np.sqrt(draws)), 5),
+            "mc_error": round(float(ranked[:, 0].std(ddof=1) / np.sqrt(draws)), 5),
             "marginal": round(float(ranked[:, 1].mean()), 5),
         }
     return result
