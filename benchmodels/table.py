@@ -191,10 +191,13 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
     """
     column = table.frame[name]
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
-        example = column.iloc[0]
+        # The first value that is no number, not the first value: '..' among numbers is what is at fault.
+        read = pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
+        first = int(np.argmax(pd.isna(read).to_numpy()))
+        example = column.iloc[first]
         raise DataError(
-            f"{name!r} is {role} and must be a number; it holds {_kind(column, example)} such as {example!r}"
-            + (" (decimal comma?)" if isinstance(example, str) and "," in example else "")
+            f"{name!r} is {role} and must be a number; it holds {_kind(column, example)} such as {example!r} "
+            f"(row {first})" + (" (decimal comma?)" if isinstance(example, str) and "," in example else "")
         )
     values = column.to_numpy(dtype=np.float64)
     if not np.all(np.isfinite(values)):

@@ -207,7 +207,8 @@ class Fit:
         level : float
             Of the intervals.
         limits : "mid-p" or "exact"
-            For counts. Mid-P limits cover the level on average; exact ones cover at least the level.
+            For counts. Mid-P limits cover the level on average; exact ones cover at least the level (large units to the
+            accuracy of the saddlepoint tail, see `benchmodels.kernels.counts.count_limits`).
         better : "low", "high" or None
             Which direction of the estimate is better, where one may say so.
 
