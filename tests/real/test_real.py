@@ -1,4 +1,4 @@
-"""Real tables through the same door as any other; skipped where the public statistics do not lie beside the checkout."""
+"""Real tables through the same door as any other; skipped where the public statistics are not beside the checkout."""
 
 from pathlib import Path
 
