@@ -117,5 +117,5 @@ def test_labels_of_numbers_stay_numbers():
 
 
 def test_replace_makes_a_new_one():
-    with pytest.raises(ValueError, match="std_error"):
+    with pytest.raises((TypeError, ValueError), match="std_error"):
         replace(made(), std_error=np.zeros(4))
