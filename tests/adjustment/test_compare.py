@@ -430,3 +430,14 @@ def test_source_says_what_noise_rests_on():
     # The same unit and period twice: no longer one row a period, and the source says what is used instead.
     twice = pd.concat([data, data.iloc[:1].assign(y=1.0)])
     assert "cases" in asked(Pooled, "gaussian", twice, period="p").compare().source.noise
+
+
+def test_a_unit_among_its_own_reference_cases_in_closed_form():
+    """y ~ 1, one rate p: O / n less the overall rate has variance pq / n · (1 − share), also for 60 per cent of all."""
+    size = np.array([600.0, 200.0, 100.0, 100.0]) * 10
+    data = pd.DataFrame({"unit": list("abcd"), "y": 0.05 * size, "n": size})
+    found = Pooled("y ~ 1", unit="unit", trials="n").fit(data).compare(reference="all")
+    truth = np.sqrt(0.05 * 0.95 / size * (1.0 - size / size.sum()))
+    np.testing.assert_allclose(found.std_error, truth, rtol=1e-9)
+    np.testing.assert_allclose(found.null_std_error, truth, rtol=1e-9)
+    np.testing.assert_allclose((found.upper - found.lower) / (2 * 1.959964), truth, rtol=0.02)

@@ -80,13 +80,13 @@ def test_star98_agrees_with_statsmodels(star98_fit, districts):
 
 
 def test_star98_each_district_left_out(star98_fit, districts):
-    """Each tenth of the 303 refits, by QR."""
+    """All 303 refits, by QR."""
     columns = districts[list(STAR98_COVARIATES)].to_numpy(float)
     columns = (columns - columns.mean(0)) / columns.std(0)
     q, _ = np.linalg.qr(np.column_stack([np.ones(303), columns]))
     outcome, size = districts["NABOVE"].to_numpy(float), districts["trials"].to_numpy(float)
     found = star98_fit.expected().to_numpy()
-    for i in range(0, 303, 10):
+    for i in range(303):
         keep = np.arange(303) != i
         beta = plain.dense_fit("binomial", q[keep], outcome[keep], size[keep], np.zeros(302))
         np.testing.assert_allclose(found[i], size[i] * plain.mean("binomial", q[i] @ beta), rtol=REFIT)
