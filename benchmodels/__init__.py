@@ -1,7 +1,7 @@
 """Fair comparison of public services: outcomes adjusted for the people a unit serves, with their uncertainty."""
 
 from benchmodels._version import __version__
-from benchmodels.adjustment import Fit, FixedEffects, Pooled
+from benchmodels.adjustment import Fit, FixedEffects, Pooled, RandomEffects
 from benchmodels.comparison import Comparison
 from benchmodels.errors import (
     BenchmodelsError,
@@ -27,6 +27,7 @@ __all__ = [
     "Flags",
     "PartialResultWarning",
     "Pooled",
+    "RandomEffects",
     "Ranking",
     "ReferenceDistribution",
     "SpecificationError",

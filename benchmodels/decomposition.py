@@ -115,7 +115,7 @@ def decompose(fit: Fit) -> Decomposition:
         effects.append(design.offset)
     everyone = fit.practice("all")
     level = float(everyone.average[0] + fit._basis.level_shift(solution.slopes))
-    if rows.family == "gaussian":
+    if rows.family.link == "identity":
         weight = group_sums(design.unit, design.size, k)
         own = np.stack([group_sums(design.unit, design.size * e, k) / weight for e in effects], axis=1)
         parts = own - np.array([float(design.size @ e) for e in effects]) / design.size.sum()

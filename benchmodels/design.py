@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from benchmodels.errors import DataError, SpecificationError
 from benchmodels.formula import evaluated, levels_met, made, matrix_of, read_formula
 from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.cells import collapse
-from benchmodels.kernels.families import Family
+from benchmodels.roles import Roles
 from benchmodels.table import Table, listed, numbers, read_table
 
 if TYPE_CHECKING:
@@ -29,86 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["Design", "Missing", "Roles", "read_design"]
-
-Missing = Literal["raise", "drop"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Roles:
-    """What the columns of a table are for. Every name is a column; a role that is None is not played.
-
-    Parameters
-    ----------
-    unit : str
-        The municipality, school, hospital … that a row belongs to.
-    family : "binomial", "poisson" or "gaussian"
-        With the canonical link: logit, log, identity.
-    trials : str, optional
-        Binomial: the outcome counts successes out of these. Without it the outcome is 0 or 1.
-    exposure : str, optional
-        Poisson and Gaussian: time or volume as given (inhabitants, person-years); the expected total is
-        exposure × mean.
-    offset : str, optional
-        Added to the linear predictor as it stands, on the link scale.
-    frequency : str, optional
-        The row stands for so many identical cases, a whole number. Transforms that look at a whole column (``scale``,
-        ``bs`` …) take rows as they stand.
-    period : str, optional
-        Year, half-year or month. A number, or text that sorts.
-    cluster : str, optional
-        School, person …: cases of one cluster are not independent; own noise is taken between clusters within units.
-    choice : tuple of str
-        Columns under the unit's own control; refused in the formula.
-    missing : "raise" or "drop"
-        What to do with rows that lack a value in a column that is used.
-    """
-
-    unit: str
-    family: Family = "binomial"
-    trials: str | None = None
-    exposure: str | None = None
-    offset: str | None = None
-    frequency: str | None = None
-    period: str | None = None
-    cluster: str | None = None
-    choice: tuple[str, ...] = ()
-    missing: Missing = "raise"
-
-    def __post_init__(self) -> None:
-        if self.family not in get_args(Family):
-            raise SpecificationError(f"family must be one of {listed(get_args(Family))}; found {self.family!r}")
-        if self.missing not in get_args(Missing):
-            raise SpecificationError(f"missing must be one of {listed(get_args(Missing))}; found {self.missing!r}")
-        if isinstance(self.choice, str):
-            raise SpecificationError(f"choice takes a tuple of column names, such as ({self.choice!r},)")
-        object.__setattr__(self, "choice", tuple(self.choice))
-        if self.trials and self.family != "binomial":
-            raise SpecificationError(f"trials belong to family='binomial', not {self.family!r}; use exposure")
-        if self.exposure and self.family == "binomial":
-            raise SpecificationError("exposure does not go with family='binomial'; use trials")
-        played = self.played()
-        for role, column in played.items():
-            if not isinstance(column, str) or not column:
-                raise SpecificationError(f"{role} takes the name of a column; found {column!r}")
-        twice = {c for c in played.values() if list(played.values()).count(c) > 1}
-        if twice:
-            raise SpecificationError(f"a column can play one role only; {listed(sorted(twice))} plays several")
-
-    def __repr__(self) -> str:
-        # What was asked, without the roles that are not played: this line is printed in reports.
-        said = [repr(getattr(self, f.name)) for f in fields(self) if not f.kw_only]
-        said += [
-            f"{f.name}={getattr(self, f.name)!r}"
-            for f in fields(self)
-            if f.kw_only and (f.name in ("unit", "family") or getattr(self, f.name) != f.default)
-        ]
-        return f"{type(self).__name__}({', '.join(said)})"
-
-    def played(self) -> dict[str, str]:
-        """Return role and column for the roles that are played."""
-        single = ("unit", "trials", "exposure", "offset", "frequency", "period", "cluster")
-        return {role: getattr(self, role) for role in single if getattr(self, role) is not None}
+__all__ = ["Design", "read_design"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,7 +49,9 @@ class Design:
     squares : (c,) array
         Sum over the cell's cases of outcome² / size: what the variance of cases needs beyond the totals.
     cases : (c,) array
-        How many cases the cell stands for.
+        How many cases (rows of the table) the cell stands for.
+    outcome_squares, products, size_squares : (c,) arrays
+        Sums over the cell's cases of outcome², outcome × size and size²: what the spread of single rows needs.
     offset : (c,) array
         On the link scale.
     unit : (c,) array of int; units : (k,) array
@@ -146,6 +69,9 @@ class Design:
     size: Floats
     squares: Floats
     cases: Floats
+    outcome_squares: Floats
+    products: Floats
+    size_squares: Floats
     offset: Floats
     unit: Codes
     units: NDArray[np.object_]
@@ -243,7 +169,13 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     keys: list[NDArray[Any]] = [unit]
     if roles.offset is not None:
         keys.append(amounts["offset"])
-    keys += [key for key in (cluster, period if roles.family == "gaussian" else None) if key is not None]
+    family = roles.kernel_family()
+    keys += [key for key in (cluster, None if family.counted else period) if key is not None]
+    if family.by_row:
+        keys += [
+            amounts["outcome"] / np.maximum(amounts["cases"], 1.0),
+            amounts["size"] / np.maximum(amounts["cases"], 1.0),
+        ]
     stateful = re.search(r"\w\s*\(", re.sub(r"\bC\s*\(", "", right)) is not None
     covariates = [] if stateful else [table.frame[v] for v in variables]
     cell, first = _cells(keys, covariates, stateful=stateful)
@@ -252,7 +184,7 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     result = made(right, table.frame if stateful else table.frame.iloc[first])
     matrix, names, terms = matrix_of(result, first if stateful else None)
     spec = result.model_spec
-    total = {name: group_sums(cell, amounts[name], cells) for name in ("outcome", "size", "squares", "cases")}
+    total = {name: group_sums(cell, values, cells) for name, values in amounts.items() if name != "offset"}
     return Design(
         outcome_name=outcome_name,
         names=names,
@@ -326,21 +258,54 @@ def _units(table: Table, name: str) -> tuple[NDArray[np.object_], Codes]:
 
 
 def _amounts(table: Table, roles: Roles, outcome: str) -> dict[str, Floats]:
-    """Return outcome, size, squares, cases and offset of each row, (n,)."""
+    """Return what each row adds to its cell, and its offset, (n,)."""
     n = len(table.frame)
     value = numbers(table, outcome, role="the outcome")
-    role = "trials" if roles.family == "binomial" else "exposure"
+    family = roles.kernel_family()
+    of_trials = family.share and family.counted
     column = roles.trials or roles.exposure
-    size = np.ones(n) if column is None else numbers(table, column, role=role, least=0.0)
+    size = (
+        np.ones(n) if column is None else numbers(table, column, role="trials" if of_trials else "exposure", least=0.0)
+    )
     cases = np.ones(n)
     if roles.frequency is not None:
         cases = numbers(table, roles.frequency, role="frequency", least=0.0)
         if np.any(cases != np.round(cases)):
             raise table.row_error(roles.frequency, cases != np.round(cases), "frequency counts cases and must be whole")
     offset = np.zeros(n) if roles.offset is None else numbers(table, roles.offset, role="offset")
-    if roles.family != "gaussian" and np.any(value < 0):
+    _check_outcome(table, roles, outcome, value, size)
+    if family.name == "fractional":
+        value = value * size
+    there = size > 0
+    return {
+        "outcome": value * cases,
+        "size": size * cases,
+        "squares": value * value / np.where(there, size, 1.0) * cases,
+        "cases": cases * there,
+        "outcome_squares": value * value * cases,
+        "products": value * size * cases,
+        "size_squares": size * size * cases,
+        "offset": offset,
+    }
+
+
+def _check_outcome(table: Table, roles: Roles, outcome: str, value: Floats, size: Floats) -> None:
+    """Raise where values of the outcome are outside what the family knows."""
+    family = roles.kernel_family()
+    if family.counted and np.any(value < 0):
         raise table.row_error(outcome, value < 0, f"the outcome {outcome!r} is a count and cannot be negative")
-    if roles.family == "binomial":
+    if family.share and not family.counted:
+        outside = (value < 0) | (value > 1)
+        if np.any(outside):
+            raise table.row_error(outcome, outside, f"the outcome {outcome!r} is a share and lies between 0 and 1")
+        return
+    if family.name == "gamma" and np.any((value <= 0) & (size > 0)):
+        raise table.row_error(
+            outcome,
+            (value <= 0) & (size > 0),
+            f"the outcome {outcome!r} must be above zero for family='gamma'; for costs with zeros use TwoPart",
+        )
+    if family.share:
         if roles.trials is None and not np.all((value == 0) | (value == 1)):
             raise table.row_error(
                 outcome,
@@ -352,15 +317,7 @@ def _amounts(table: Table, roles: Roles, outcome: str) -> dict[str, Floats]:
         if np.any(over):
             raise table.row_error(outcome, over, f"more successes in {outcome!r} than trials in {roles.trials!r}")
     elif np.any((size == 0) & (value != 0)):
-        raise table.row_error(outcome, (size == 0) & (value != 0), f"{outcome!r} where {column!r} is zero")
-    squares = value * value / np.where(size > 0, size, 1.0)
-    return {
-        "outcome": value * cases,
-        "size": size * cases,
-        "squares": squares * cases,
-        "cases": cases * (size > 0),
-        "offset": offset,
-    }
+        raise table.row_error(outcome, (size == 0) & (value != 0), f"{outcome!r} where {roles.exposure!r} is zero")
 
 
 def _check_sizes(units: NDArray[np.object_], unit: Codes, size: Floats, roles: Roles) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmodels import FixedEffects, PartialResultWarning, Pooled
+from benchmodels import FixedEffects, PartialResultWarning, Pooled, RandomEffects
 from tests import plain
 
 EXACT = 1e-10
@@ -34,6 +34,8 @@ class Case:
     roles: dict
     noise: str
     rows: str = "cases"
+    # An answer that is searched for is as exact as its search: decrements stop at 1e-8 standard errors.
+    loose: float = 1.0
 
     @property
     def family(self):
@@ -53,10 +55,18 @@ def cells(family, seed, *, k=8, n=160):
     group = rng.choice(["a", "b", "c"], n)
     size = rng.integers(1, 40, n)
     eta = -0.8 + 0.4 * x + 0.4 * (group == "b") + 0.3 * rng.normal(size=k)[unit]
-    mu = plain.mean(family, eta)
+    mu = (
+        plain.mean({"beta_binomial": "binomial", "fractional": "binomial"}.get(family, family), eta)
+        if family != "gaussian"
+        else eta
+    )
     outcome = {
         "binomial": lambda: rng.binomial(size, mu),
+        "beta_binomial": lambda: rng.binomial(size, rng.beta(6 * mu, 6 * (1 - mu))),
+        "fractional": lambda: rng.beta(6 * mu, 6 * (1 - mu)),
         "poisson": lambda: rng.poisson(size * mu),
+        "negative_binomial": lambda: rng.poisson(size * mu * rng.gamma(3.0, 1 / 3.0, n)),
+        "gamma": lambda: rng.gamma(2.0 * size, 0.5 * mu),
         "gaussian": lambda: size * (20 + eta) + np.sqrt(size) * rng.normal(size=n),
     }[family]()
     return pd.DataFrame(
@@ -117,6 +127,36 @@ CASES = [
     )
 ]
 
+CASES += [
+    Case(f"{model.__name__}-{name}", model, roles, noise, rows, loose=1e3)
+    for model in (Pooled, FixedEffects)
+    for name, roles, noise, rows in (
+        ("probit cells", {"family": "binomial", "link": "probit", "trials": "m"}, "counts", "cells"),
+        ("cloglog cases", {"family": "binomial", "link": "cloglog"}, "counts", "cases"),
+        ("negative binomial", {"family": "negative_binomial", "exposure": "m"}, "counts", "cells"),
+        ("beta-binomial", {"family": "beta_binomial", "trials": "m"}, "counts", "cells"),
+        ("gamma", {"family": "gamma", "exposure": "m"}, "cases", "cells"),
+        ("fractional", {"family": "fractional", "exposure": "m"}, "cases", "cells"),
+    )
+]
+CASES += [
+    Case(f"RandomEffects-{name}", RandomEffects, roles, noise, rows, loose=1e4)
+    for name, roles, noise, rows in (
+        ("binomial cells", {"family": "binomial", "trials": "m"}, "counts", "cells"),
+        ("binomial within", {"family": "binomial", "trials": "m", "slopes": "within"}, "counts", "cells"),
+        ("probit cases", {"family": "binomial", "link": "probit"}, "counts", "cases"),
+        ("poisson cells", {"family": "poisson", "exposure": "m"}, "counts", "cells"),
+        ("gaussian cells", {"family": "gaussian", "exposure": "m"}, "cases", "cells"),
+        ("gaussian clusters", {"family": "gaussian", "exposure": "m", "cluster": "s"}, "clusters", "cells"),
+        (
+            "gaussian panel",
+            {"family": "gaussian", "exposure": "m", "period": "year", "slopes": "within"},
+            "periods",
+            "panel",
+        ),
+    )
+]
+
 
 def compared(fit, **options):
     with warnings.catch_warnings():
@@ -125,14 +165,13 @@ def compared(fit, **options):
         return fit.compare(**options)
 
 
-def assert_same_fit(first, second, *, rtol=EXACT, coefficients=True):
+def assert_same_fit(first, second, *, rtol=EXACT):
     """Slopes, levels, standard errors and expected values agree."""
     close(second.slopes, first.slopes, rtol)
     close(second.unit_levels, first.unit_levels, rtol)
-    if coefficients:
-        for covariance in ("model", "unit"):
-            a, b = (fit.coefficients(covariance=covariance).select_dtypes("number") for fit in (first, second))
-            close(b, a, 10 * rtol)
+    for covariance in ("model", "CR1") if first.random is None else ("model",):
+        a, b = (fit.coefficients(covariance=covariance).select_dtypes("number") for fit in (first, second))
+        close(b, a, 10 * rtol)
     for reference in ("others", "all"):
         close(second.expected(reference=reference), first.expected(reference=reference), rtol)
 
@@ -170,7 +209,7 @@ def data_are_not_changed(case):
     before = data.copy(deep=True)
     fit = case.ask(data)
     compared(fit)
-    fit.coefficients(covariance="unit")
+    fit.coefficients()
     pd.testing.assert_frame_equal(data, before)
 
 
@@ -179,10 +218,10 @@ def row_order_does_not_matter(case):
     first = case.ask(data)
     shuffled = data.sample(frac=1.0, random_state=1)
     second = case.ask(shuffled)
-    assert_same_fit(first, second)
+    assert_same_fit(first, second, rtol=case.loose * EXACT)
     for options in COMPARISONS:
         # What rests on a search for the serial correlation is as exact as that search.
-        rtol = 1e-5 if case.noise == "periods" else 1e-9
+        rtol = 1e-5 if case.noise == "periods" else case.loose * 1e-9
         assert_same_comparison(compared(first, **options), compared(second, **options), rtol=rtol)
 
 
@@ -193,26 +232,26 @@ def unit_labels_do_not_matter(case):
     second = case.ask(data.assign(unit=data["unit"].map(labels)))
     names = second.design.units.tolist()
     order = np.array([names.index(labels[label]) for label in first.design.units])
-    close(second.slopes, first.slopes, EXACT)
-    close(second.expected().to_numpy()[order], first.expected(), EXACT)
+    close(second.slopes, first.slopes, case.loose * EXACT)
+    close(second.expected().to_numpy()[order], first.expected(), case.loose * EXACT)
     for options in COMPARISONS:
         a, b = compared(first, **options), compared(second, **options)
-        assert_same_comparison(a, b, rtol=1e-5 if case.noise == "periods" else 1e-9, order=order)
+        assert_same_comparison(a, b, rtol=1e-5 if case.noise == "periods" else case.loose * 1e-9, order=order)
     numbers = case.ask(data.assign(unit=data["unit"].str.slice(5).astype(int) * 1000))
-    close(numbers.expected(), first.expected(), EXACT)
+    close(numbers.expected(), first.expected(), case.loose * EXACT)
 
 
 def frequencies_are_repeated_rows(case):
     data = case.table()
     repeated = data.loc[data.index.repeat(data["w"])]
     first, second = case.ask(repeated), case.ask(data, frequency="w")
-    assert_same_fit(first, second)
+    assert_same_fit(first, second, rtol=case.loose * EXACT)
     if case.family == "gaussian":
-        close(second.dispersion, first.dispersion, 1e-9)
+        close(second.dispersion, first.dispersion, case.loose * 1e-9)
     if case.noise == "clusters":
         return
     for options in COMPARISONS:
-        assert_same_comparison(compared(first, **options), compared(second, **options), rtol=1e-8)
+        assert_same_comparison(compared(first, **options), compared(second, **options), rtol=case.loose * 1e-8)
 
 
 def units_of_measure_of_covariates_do_not_matter(case):
@@ -220,30 +259,32 @@ def units_of_measure_of_covariates_do_not_matter(case):
     first = case.ask(data)
     for factor in (1e-6, 1e6):
         second = case.ask(data.assign(x=data["x"] * factor))
-        close(second.slopes["x"] * factor, first.slopes["x"], 1e-9)
-        close(second.expected(), first.expected(), 1e-9)
-        assert_same_comparison(compared(first), compared(second), rtol=1e-5 if case.noise == "periods" else 1e-8)
+        close(second.slopes["x"] * factor, first.slopes["x"], case.loose * 1e-9)
+        close(second.expected(), first.expected(), case.loose * 1e-9)
+        assert_same_comparison(
+            compared(first), compared(second), rtol=1e-5 if case.noise == "periods" else case.loose * 1e-8
+        )
 
 
 def units_of_measure_of_outcome_and_exposure_do_not_matter(case):
-    if case.family == "binomial":
+    if case.family in ("binomial", "beta_binomial", "fractional"):
         return
     data = case.table()
     first = case.ask(data)
     factor = 1e6
-    if case.family == "gaussian":
+    if case.family in ("gaussian", "gamma"):
         second = case.ask(data.assign(y=data["y"] * factor))
-        close(second.expected() / factor, first.expected(), 1e-9)
+        close(second.expected() / factor, first.expected(), case.loose * 1e-9)
         for contrast, by in (("difference", factor), ("ratio", 1.0), ("rate", factor)):
             a, b = compared(first, contrast=contrast), compared(second, contrast=contrast)
             for name in ("estimate", "std_error", "lower", "upper"):
-                close(getattr(b, name) / by, getattr(a, name), 1e-5 if case.noise == "periods" else 1e-8)
+                close(getattr(b, name) / by, getattr(a, name), 1e-5 if case.noise == "periods" else case.loose * 1e-8)
     if "exposure" in case.roles:
         second = case.ask(data.assign(m=data["m"] * factor))
-        close(second.expected(), first.expected(), 1e-9)
+        close(second.expected(), first.expected(), case.loose * 1e-9)
         a, b = compared(first, contrast="ratio"), compared(second, contrast="ratio")
         for name in ("estimate", "std_error", "lower", "upper"):
-            close(getattr(b, name), getattr(a, name), 1e-5 if case.noise == "periods" else 1e-8)
+            close(getattr(b, name), getattr(a, name), 1e-5 if case.noise == "periods" else case.loose * 1e-8)
 
 
 def other_dataframes_are_read_alike(case):
@@ -262,7 +303,7 @@ def other_dataframes_are_read_alike(case):
     ):
         second = case.ask(other)
         assert second.design.units.tolist() == first.design.units.tolist()
-        assert_same_fit(first, second)
+        assert_same_fit(first, second, rtol=case.loose * EXACT)
 
 
 def pickles_and_lets_go_of_the_data(case):
@@ -270,7 +311,7 @@ def pickles_and_lets_go_of_the_data(case):
     fit = case.ask(data)
     again = pickle.loads(pickle.dumps(fit))
     assert again.model == fit.model
-    close(again.expected(), fit.expected(), EXACT)
+    close(again.expected(), fit.expected(), case.loose * EXACT)
     np.testing.assert_allclose(again.design.encode(data.head(3)), fit.design.encode(data.head(3)))
     comparison = compared(fit)
     stored = pickle.dumps(comparison)
@@ -280,7 +321,7 @@ def pickles_and_lets_go_of_the_data(case):
     # k-sized arrays only: the same size with ten times the rows.
     more = pd.concat([data.assign(x=data["x"] + shift) for shift in range(10)])
     if case.noise != "periods":
-        assert abs(len(pickle.dumps(compared(case.ask(more)))) - len(stored)) < 300
+        assert abs(len(pickle.dumps(compared(case.ask(more)))) - len(stored)) < 1000
 
 
 def seen_in(stored):
@@ -314,15 +355,15 @@ def threads_do_not_matter(case):
         with threadpool_limits(threads):
             fit = case.ask(data)
             results.append((fit, compared(fit)))
-    assert_same_fit(results[0][0], results[1][0])
-    assert_same_comparison(results[0][1], results[1][1])
+    assert_same_fit(results[0][0], results[1][0], rtol=case.loose * EXACT)
+    assert_same_comparison(results[0][1], results[1][1], rtol=case.loose * EXACT)
 
 
 def columns_that_are_not_used_do_not_matter(case):
     data = case.table()
     first = case.ask(data)
     second = case.ask(data.assign(other=np.nan, junk="text", more=[[1]] * len(data)))
-    assert_same_fit(first, second)
+    assert_same_fit(first, second, rtol=case.loose * EXACT)
 
 
 def the_table_form_is_always_the_same(case):

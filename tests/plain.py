@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 def mean(family, eta):
     if family == "binomial":
         return 1.0 / (1.0 + np.exp(-eta))
-    return np.exp(eta) if family == "poisson" else eta
+    return np.exp(eta) if family in ("poisson", "negative_binomial", "gamma") else eta
 
 
 def weight(family, eta):

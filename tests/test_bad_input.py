@@ -210,7 +210,7 @@ CASES = [
     ("unknown attribute", pooled("y ~ x.foo"), SpecificationError, ["x.foo"]),
     ("levels that leave some out", pooled("y ~ C(g, levels=['a', 'b'])"), SpecificationError, ["C(g", "'c'"]),
     # --- options
-    ("family", pooled(family="binom"), SpecificationError, ["family", "'binomial', 'poisson', 'gaussian'", "'binom'"]),
+    ("family", pooled(family="binom"), SpecificationError, ["family", "'binomial', 'beta_binomial', 'fractional', 'poisson'", "'binom'"]),
     ("missing", pooled(missing="ignore"), SpecificationError, ["missing", "'raise', 'drop'", "'ignore'"]),
     ("standard", compared(standard="own"), SpecificationError, ["standard", "'indirect', 'direct'", "'own'"]),
     ("contrast", compared(contrast="diff"), SpecificationError, ["contrast", "'difference', 'ratio', 'rate'"]),

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmodels import DataError, Pooled
-from benchmodels.design import Roles, read_design
+from benchmodels.design import read_design
+from benchmodels.roles import Roles
 
 
 def table(n=2000, seed=0):

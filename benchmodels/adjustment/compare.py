@@ -17,14 +17,14 @@ from scipy.special import ndtri, stdtrit
 
 from benchmodels._version import __version__
 from benchmodels.adjustment.contrasts import Contrasted, OwnCases, direct, gradients, indirect, own_cases
+from benchmodels.adjustment.equations import Equations, equations
 from benchmodels.adjustment.noise import NOISE_TEXT, Noise, NoiseKind, noise_kind, unit_noise
 from benchmodels.adjustment.practice import Practice, own_total, population
 from benchmodels.comparison import Better, Comparison, Contrast, Source, Standard
 from benchmodels.errors import PartialResultWarning
-from benchmodels.kernels.basis import group_means, group_sums
+from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.counts import Limits, count_limits
-from benchmodels.kernels.families import mean, mean_and_weight
-from benchmodels.kernels.leave_out import unit_pieces
+from benchmodels.kernels.families import mean, variance
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
@@ -58,15 +58,16 @@ def compare(
     unit, k = design.unit, len(design.units)
     own = own_cases(rows, unit, practice)
     kind = noise_kind(design, rows.family, fit.model.cluster)
-    noise = _noise(kind, fit, rows, own)
+    system = equations(rows, unit, k, practice, solution, fit.random, own)
+    noise = _noise(kind, fit, rows, own, system)
     parts = indirect(rows, unit, practice, own) if standard == "indirect" else direct(rows, unit, practice, own)
-    errors = _errors(parts, own, noise, _jacobian(rows, unit, k, practice, solution), contrast, others=practice.others)
+    errors = _errors(parts, own, noise, system, contrast, others=practice.others)
     edges = _own_limits(kind, rows, unit, practice, own, noise, standard, level, limits)
     lower, upper = _interval(parts, own, noise, errors, edges, contrast, level)
     if kind == "none":
         null_std_error = _prediction_error(rows, own, practice) * (own.size * errors.scale)
     else:
-        null_std_error = _null_error(_null_variance(kind, fit, rows, practice, own, noise), noise, errors)
+        null_std_error = _null_error(_null_variance(kind, fit, rows, own, noise), noise, errors)
 
     withheld = noise.reason.copy()
     # A difference needs no more than an expected value; a ratio needs it above zero.
@@ -134,19 +135,20 @@ class _Errors:
 
 
 def _errors(
-    parts: Contrasted, own: OwnCases, noise: Noise, jacobian: Floats, contrast: Contrast, *, others: bool
+    parts: Contrasted, own: OwnCases, noise: Noise, system: Equations, contrast: Contrast, *, others: bool
 ) -> _Errors:
+    jacobian = system.jacobian
     events, q = own.observed.sum(), jacobian.shape[1]
     factor = events / own.size.sum() if contrast == "rate" else 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         if contrast == "difference":
             scale, null = 1.0 / own.size, 0.0
             estimate = (parts.observed - parts.expected) * scale
-            relative = back = _carry_back(jacobian, parts.absolute * scale[:, None])
+            relative = back = _carry_back(jacobian, system.spread_out(parts.absolute * scale[:, None]))
         else:
             scale, null = factor / parts.expected, float(factor)
             estimate = parts.observed * scale
-            relative = _carry_back(jacobian, parts.relative)
+            relative = _carry_back(jacobian, system.spread_out(parts.relative))
             if contrast == "rate":
                 # The overall rate moves with every unit's total, which is the last of its scores.
                 relative[:, q - 1] -= 1.0 / events
@@ -217,34 +219,12 @@ def _null_error(null_variance: Floats, noise: Noise, errors: _Errors) -> Floats:
     return np.sqrt(np.maximum(own + errors.moved(errors.null), 0.0))
 
 
-def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: OwnCases) -> Noise:
+def _noise(kind: NoiseKind, fit: Fit, rows: Rows, own: OwnCases, system: Equations) -> Noise:
     unit = fit.design.unit
-    mu, weight = mean_and_weight(rows.family, own.eta + own.shrunken[unit])
-    weight = weight * rows.size
+    weight = rows.size * variance(rows.family, mean(rows.family, own.eta + own.shrunken[unit]))
     with np.errstate(invalid="ignore"):
         residual = rows.outcome - rows.size * mean(rows.family, own.eta + own.level[unit])
-    columns = rows.columns
-    if len(rows.starts) > 1:
-        columns = columns - group_means(columns, weight, unit, len(own.size))[unit]
-    columns = np.column_stack([columns, np.ones(len(unit))])
-    return unit_noise(kind, fit.design, columns, weight, residual)
-
-
-def _jacobian(rows: Rows, unit: NDArray[np.intp], k: int, practice: Practice, solution: LevelsFit) -> Floats:
-    """Return the (k, q, q) derivative of the estimating equations, each without its own unit under "others"."""
-    pieces = unit_pieces(rows, unit, k, solution.slopes, solution.levels)
-    p = rows.columns.shape[1]
-    own = np.zeros((k, p + 1, p + 1))
-    if len(rows.starts) == 1:
-        own[:, :p, :p], own[:, :p, p], own[:, p, :p] = pieces.gram, pieces.border, pieces.border
-        own[:, p, p] = pieces.weight
-    else:
-        safe = np.where(pieces.weight > 0, pieces.weight, 1.0)
-        own[:, :p, :p] = pieces.gram - pieces.border[:, :, None] * pieces.border[:, None, :] / safe[:, None, None]
-        eta = rows.columns @ solution.slopes + rows.offset
-        slopes, level = gradients(rows, unit, eta, np.full(k, float(np.mean(practice.average))))
-        own[:, p, :p], own[:, p, p] = slopes, level
-    return own.sum(0) - own if practice.others else np.repeat(own.sum(0)[None], k, axis=0)
+    return unit_noise(kind, fit.design, system.columns, weight, residual)
 
 
 def _carry_back(jacobian: Floats, gradient: Floats) -> Floats:
@@ -305,17 +285,18 @@ def _own_limits(
     return low, high
 
 
-def _null_variance(kind: str, fit: Fit, rows: Rows, practice: Practice, own: OwnCases, noise: Noise) -> Floats:
+def _null_variance(kind: str, fit: Fit, rows: Rows, own: OwnCases, noise: Noise) -> Floats:
     """Return the variance of the total were the unit as expected, (k,)."""
-    if rows.family == "gaussian":
-        return noise.total
-    unit = fit.design.unit
-    _, at_average = gradients(rows, unit, own.eta, practice.average)
+    unit, k = fit.design.unit, len(own.size)
+
+    def at(level: Floats) -> Floats:
+        mu = mean(rows.family, own.eta + level[unit])
+        return group_sums(unit, rows.size * variance(rows.family, mu), k)
+
     if kind == "counts":
-        return at_average
-    # Between clusters: as much more or less than binomial as it is at the unit's own level.
-    _, at_own = gradients(rows, unit, own.eta, own.shrunken)
-    return noise.total * at_average / at_own
+        return at(own.null)
+    # From spread: as much more or less than the variance function says as it is at the unit's own level.
+    return noise.total * at(own.null) / at(own.shrunken)
 
 
 def _prediction_error(rows: Rows, own: OwnCases, practice: Practice) -> Floats:

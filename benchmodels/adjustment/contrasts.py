@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmodels.adjustment.practice import Practice, population
 from benchmodels.kernels.basis import group_sums
-from benchmodels.kernels.families import mean, mean_and_weight
+from benchmodels.kernels.families import marginal, mean, variance
 from benchmodels.kernels.levels import own_levels
 from benchmodels.kernels.overdispersion import dispersion
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Contrasted", "OwnCases", "direct", "gradients", "indirect", "own_cases"]
+__all__ = ["Contrasted", "OwnCases", "direct", "expected_gradients", "gradients", "indirect", "own_cases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,8 @@ class OwnCases:
     """What each unit's own cases say; (k,) arrays but for ``eta`` (n,), the linear predictor without a level.
 
     ``level`` is the one at which expected equals observed, infinite without or with only events; ``shrunken`` is the
-    finite one at which variances are taken.
+    finite one at which variances are taken; ``null`` is the one of a unit that is as expected (the average level, but
+    for random effects, whose expected value is a mean over levels).
     """
 
     eta: Floats
@@ -37,6 +38,7 @@ class OwnCases:
     expected: Floats
     level: Floats
     shrunken: Floats
+    null: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +46,9 @@ class Contrasted:
     """A contrast before its uncertainty.
 
     ``observed`` and ``expected`` are totals at the unit's size; ``own`` (k,) is the derivative of the observed total
-    in the unit's own count, ``own_null`` the same at average practice; ``absolute`` and ``relative`` (k, q) are
-    gradients of observed − expected, and of log(observed / expected) with a minus, in slopes and average level.
+    in the unit's own count, ``own_null`` the same at average practice; ``absolute`` and ``relative`` (k, p + 2) are
+    gradients of observed − expected, and of log(observed / expected) with a minus, in slopes, log spread and average
+    level.
     """
 
     observed: Floats
@@ -61,34 +64,50 @@ def own_cases(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> OwnCase
     k = len(practice.average)
     observed, size = group_sums(unit, rows.outcome, k), group_sums(unit, rows.size, k)
     eta = practice.own_eta(rows, unit)
-    expected = group_sums(unit, rows.size * mean(rows.family, eta + practice.average[unit]), k)
+    spread = None if practice.spread is None else practice.spread[unit]
+    expected = group_sums(unit, rows.size * marginal(rows.family, eta + practice.average[unit], spread)[0], k)
     level = own_levels(rows.family, rows.size, eta, unit, observed, practice.average)
-    if rows.family == "gaussian":
-        return OwnCases(eta, observed, size, expected, level, level)
+    null = practice.average
+    if spread is not None:
+        null = own_levels(rows.family, rows.size, eta, unit, expected, practice.average)
+    if rows.family.link == "identity":
+        return OwnCases(eta, observed, size, expected, level, level, null)
+    if not rows.family.counted:
+        return OwnCases(eta, observed, size, expected, level, np.where(np.isfinite(level), level, null), null)
     # Variances are taken at a shrunken rate, never at a raw 0 or 1: O/E drawn to 1 by its reliability.
-    weight = group_sums(unit, rows.size * mean_and_weight(rows.family, eta + practice.average[unit])[1], k)
+    weight = group_sums(unit, rows.size * variance(rows.family, mean(rows.family, eta + null[unit])), k)
     error = np.sqrt(weight) / expected
     tau2 = max(dispersion(observed / expected - 1.0, error).tau2, 0.0)
     target = expected * (1.0 + tau2 / (tau2 + error**2) * (observed / expected - 1.0))
-    shrunken = own_levels(rows.family, rows.size, eta, unit, target, practice.average)
-    return OwnCases(eta, observed, size, expected, level, shrunken)
+    shrunken = own_levels(rows.family, rows.size, eta, unit, target, null)
+    return OwnCases(eta, observed, size, expected, level, shrunken, null)
 
 
 def gradients(rows: Rows, unit: NDArray[np.intp], eta: Floats, level: Floats) -> tuple[Floats, Floats]:
-    """Return the gradient of each unit's own total in the slopes (k, p) and in the level (k,)."""
+    """Return the gradient of each unit's own total, at its own practice, in the slopes (k, p) and in the level (k,)."""
+    gradient = expected_gradients(rows, unit, eta, level, None)
+    return gradient[:, :-2], gradient[:, -1]
+
+
+def expected_gradients(rows: Rows, unit: NDArray[np.intp], eta: Floats, level: Floats, spread: Floats | None) -> Floats:
+    """Return the gradient (k, p + 2) of each unit's expected total in the slopes, the log spread and the level."""
     k = len(level)
-    weight = rows.size * mean_and_weight(rows.family, eta + level[unit])[1]
-    sums = np.zeros((k, rows.columns.shape[1]))
+    each = None if spread is None else spread[unit]
+    _, slope, in_spread = marginal(rows.family, eta + level[unit], each)
+    weight = rows.size * slope
+    sums = np.zeros((k, rows.columns.shape[1] + 2))
     cuts = np.searchsorted(unit, np.arange(k + 1))
     for i in range(k):
-        sums[i] = weight[cuts[i] : cuts[i + 1]] @ rows.columns[cuts[i] : cuts[i + 1]]
-    return sums, group_sums(unit, weight, k)
+        sums[i, :-2] = weight[cuts[i] : cuts[i + 1]] @ rows.columns[cuts[i] : cuts[i + 1]]
+    if each is not None:
+        sums[:, -2] = group_sums(unit, rows.size * in_spread * each, k)
+    sums[:, -1] = group_sums(unit, weight, k)
+    return sums
 
 
 def indirect(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: OwnCases) -> Contrasted:
     """Own cases: observed, against expected under average practice."""
-    slopes, level = gradients(rows, unit, own.eta, practice.average)
-    gradient = np.column_stack([slopes, level])
+    gradient = expected_gradients(rows, unit, own.eta, practice.average, practice.spread)
     ones = np.ones(len(own.size))
     return Contrasted(own.observed, own.expected, ones, ones, gradient, gradient / own.expected[:, None])
 
@@ -97,20 +116,22 @@ def direct(rows: Rows, unit: NDArray[np.intp], practice: Practice, own: OwnCases
     """The whole population at the unit's size: under its own practice, against average practice."""
     scale = own.size / own.size.sum()
     observed = population(rows, practice, own.level).total * scale
-    average = population(rows, practice, practice.average)
+    average = population(rows, practice, practice.average, practice.spread)
     expected = average.total * scale
 
     def part(level: Floats) -> tuple[Floats, Floats, Floats]:
         """Return derivative in the own count, gradient in the slopes and total, all at the unit's size."""
         there = population(rows, practice, level)
         slopes, weight = gradients(rows, unit, own.eta, level)
-        own_part = there.level_gradient / weight
-        gradient = there.slope_gradient - own_part[:, None] * slopes
+        own_part = there.gradient[:, -1] / weight
+        gradient = there.gradient.copy()
+        gradient[:, :-2] -= own_part[:, None] * slopes
+        gradient[:, -2:] = 0.0
         return own_part * scale, gradient * scale[:, None], there.total * scale
 
-    own_part, slopes, total = part(own.shrunken)
-    own_null, _, _ = part(practice.average)
-    average_slopes, average_level = average.slope_gradient * scale[:, None], average.level_gradient * scale
-    absolute = np.column_stack([average_slopes - slopes, average_level])
-    relative = np.column_stack([average_slopes / expected[:, None] - slopes / total[:, None], average_level / expected])
+    own_part, moves, total = part(own.shrunken)
+    own_null, _, _ = part(own.null)
+    average_moves = average.gradient * scale[:, None]
+    absolute = average_moves - moves
+    relative = average_moves / expected[:, None] - moves / total[:, None]
     return Contrasted(observed, expected, own_part, own_null, absolute, relative)

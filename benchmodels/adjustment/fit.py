@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
+from benchmodels.adjustment.coefficients import By, Covariance, coefficients, wild_test, within_between
 from benchmodels.adjustment.noise import noise_kind
-from benchmodels.adjustment.practice import Practice, average_practice, own_total
+from benchmodels.adjustment.practice import Practice, average_practice, expected_total
 from benchmodels.comparison import Better, Comparison, Contrast, Reference, Standard
-from benchmodels.design import Design, Roles, read_design
-from benchmodels.errors import ConvergenceError, DataError, SpecificationError
-from benchmodels.kernels.basis import Basis, group_means, group_sums, well_conditioned
+from benchmodels.design import Design
+from benchmodels.errors import SpecificationError
+from benchmodels.kernels.basis import Basis, group_sums
 from benchmodels.kernels.counts import Limits, count_limits
-from benchmodels.kernels.families import mean
-from benchmodels.kernels.leave_out import unit_pieces
-from benchmodels.kernels.newton import Certificate, LevelsFit, Rows, fit_levels
+from benchmodels.kernels.families import mean, variance
+from benchmodels.kernels.levels import own_levels
+from benchmodels.kernels.newton import Certificate, LevelsFit, Rows
 from benchmodels.parallel import one_blas_thread
+from benchmodels.roles import Roles
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmodels.adjustment.random import RandomPart
+    from benchmodels.kernels.wild import WildTest
+
     Floats = NDArray[np.float64]
 
-__all__ = ["Covariance", "Fit", "fit_model"]
-
-Covariance = Literal["model", "unit"]
+__all__ = ["Fit", "check_level", "check_option"]
 
 
 def check_option(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -64,6 +66,7 @@ class Fit:
     _rows: Rows = field(repr=False)
     _basis: Basis = field(repr=False)
     _solution: LevelsFit = field(repr=False)
+    random: RandomPart | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         d = self.design
@@ -77,7 +80,8 @@ class Fit:
     def slopes(self) -> pd.Series[float]:
         """Slopes on the link scale, per unit of measure of each column."""
         values = self._basis.to_columns(self._solution.slopes)
-        return pd.Series(values, index=list(self.design.names), name="slope")
+        names = self.design.names if self.random is None else self.random.expected_names
+        return pd.Series(values, index=list(names), name="slope")
 
     @property
     def unit_levels(self) -> pd.Series[float]:
@@ -87,14 +91,26 @@ class Fit:
 
     @property
     def dispersion(self) -> float:
-        """Residual variance of a Gaussian outcome per unit of size, squared units of measure; 1 for counts."""
-        if self.model.family != "gaussian":
-            return 1.0
+        """Residual variance of a measured outcome per unit of size and of its variance function; 1 for counts."""
+        if self.random is not None:
+            return self.random.dispersion
+        return 1.0 if self._rows.family.counted else self.pearson
+
+    @property
+    def pearson(self) -> float:
+        """Pearson dispersion of the table's rows: residual squares over their variance, per degree of freedom.
+
+        Of the rows as they were read (collapsing does not change it), so a table of cases and one of their counts
+        have different values; for what is unusual among units see `flags.reference_distribution`.
+        """
         d, solution = self.design, self._solution
-        eta = self._rows.columns @ solution.slopes + solution.levels[self._rows.codes] + d.offset
-        squares = float(np.sum(d.squares - 2.0 * eta * d.outcome + eta**2 * d.size))
-        df = d.cases.sum() - len(solution.slopes) - len(solution.levels)
-        return max(squares, 0.0) / df if df > 0 else float("nan")
+        finite = np.isfinite(solution.levels)
+        levels = np.where(finite, solution.levels, 0.0)
+        mu = mean(self._rows.family, self._rows.columns @ solution.slopes + levels[self._rows.codes] + d.offset)
+        there = finite[self._rows.codes]
+        squares = (d.squares - 2.0 * mu * d.outcome + mu**2 * d.size)[there] / variance(self._rows.family, mu[there])
+        df = d.cases[there].sum() - len(solution.slopes) - finite.sum()
+        return max(float(squares.sum()), 0.0) / df if df > 0 else float("nan")
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -104,71 +120,142 @@ class Fit:
         frame = frame.assign(weight=d.size, outcome=d.outcome)
         return pd.concat([frame, pd.DataFrame(d.columns, columns=list(d.names))], axis=1)
 
-    def coefficients(self, *, covariance: Covariance = "model", level: float = 0.95) -> pd.DataFrame:
+    def coefficients(self, *, covariance: Covariance = "model", by: By = "unit", level: float = 0.95) -> pd.DataFrame:
         """Return slopes with standard errors and intervals.
 
         Parameters
         ----------
-        covariance : "model" or "unit"
-            From the information matrix, or clustered by unit (units count as a sample; CR1, t with k − 1 degrees of
-            freedom).
+        covariance : str
+            "model": from the information matrix. "quasi": the same times the Pearson dispersion of the rows. "HC0" to
+            "HC3": from the spread of the table's rows. "CR1", "CR2": from the spread of clusters; CR2 is unbiased
+            under the model and comes with Satterthwaite's degrees of freedom, CR1 with clusters − 1.
+        by : "unit" or "cluster"
+            Clusters of CR1 and CR2: units (which then count as a sample), or the role cluster.
         level : float
-            Of the intervals.
+            Of the intervals: normal, or t where ``df`` is finite.
 
         Returns
         -------
         DataFrame
-            ``term, name, estimate, std_error, lower, upper``: one row per column, on the link scale per unit of
-            measure of the column. A pooled model's level comes first, as term "1".
+            ``term, name, estimate, std_error, df, lower, upper``: one row per column, on the link scale per unit of
+            measure of the column. A pooled model's level comes first, as term "1". RandomEffects with slopes within
+            units: "mean(x)" is what the unit's mean of x adds to the slope within (between less within).
+
+        Raises
+        ------
+        SpecificationError
+            The option is not one of these, or does not go with the model.
         """
         check_option("covariance", covariance, get_args(Covariance))
+        check_option("by", by, get_args(By))
         check_level(level)
-        d, solution = self.design, self._solution
-        p, pooled = len(solution.slopes), len(solution.levels) == 1
-        step = solution.step
-        information = step.schur()
-        if pooled:
-            information = np.block([[step.gram, step.border.T], [step.border, step.level_weight[None]]])
-        variance = np.linalg.inv(information) * self.dispersion if len(information) else information
-        quantile = -float(ndtri(0.5 * (1.0 - level)))
-        if covariance == "unit":
-            k = len(d.units)
-            scores = self._unit_scores(pooled=pooled)
-            bread = np.linalg.inv(information) if len(information) else information
-            variance = bread @ (scores.T @ scores) @ bread * (k / (k - 1.0))
-            quantile = -float(stdtrit(k - 1, 0.5 * (1.0 - level)))
-        turn = np.eye(p) if self._basis.turn is None else self._basis.turn
-        if pooled:
-            # (slopes, level) on the basis → on the columns; the level moves back by center · slopes.
-            turn = np.block([[turn, np.zeros((p, 1))], [-(self._basis.center @ turn)[None], np.ones((1, 1))]])
-        estimate = turn @ np.r_[solution.slopes, solution.levels[:1]] if pooled else turn @ solution.slopes
-        error = np.sqrt(np.einsum("ij,jk,ik->i", turn, variance, turn))
-        terms = [name for name, where in d.terms for _ in range(where.start, where.stop)]
-        frame = pd.DataFrame(
-            {
-                "term": [*terms, "1"] if pooled else terms,
-                "name": [*d.names, "level"] if pooled else list(d.names),
-                "estimate": estimate,
-                "std_error": error,
-                "lower": estimate - quantile * error,
-                "upper": estimate + quantile * error,
-            }
-        )
-        return pd.concat([frame.iloc[-1:], frame.iloc[:-1]], ignore_index=True) if pooled else frame
+        with one_blas_thread():
+            return coefficients(self, covariance=covariance, by=by, level=level)
 
-    def _unit_scores(self, *, pooled: bool) -> Floats:
-        pieces = unit_pieces(
-            self._rows, self.design.unit, len(self.design.units), self._solution.slopes, self._solution.levels
-        )
-        if pooled:
-            return np.column_stack([pieces.score, pieces.level_score])
-        weight = np.where(pieces.weight > 0, pieces.weight, 1.0)
-        return pieces.score - pieces.border * (pieces.level_score / weight)[:, None]
+    def wild_bootstrap(
+        self,
+        name: str,
+        *,
+        by: By = "unit",
+        null: float = 0.0,
+        replicates: int = 9999,
+        level: float = 0.95,
+        rng: int | np.random.Generator | None = None,
+    ) -> WildTest:
+        """Test one slope by the wild cluster bootstrap, which holds its level with few or unequal clusters.
+
+        Parameters
+        ----------
+        name : str
+            Of the column, as in `coefficients`.
+        by : "unit" or "cluster"
+        null : float
+            Slope under the null hypothesis, link scale per unit of measure of the column.
+        replicates : int
+        level : float
+            Of the interval, the values that the test does not reject.
+        rng : int, Generator or None
+
+        Returns
+        -------
+        WildTest
+            p_value, lower, upper, replicates, exact. Restricted for a Gaussian outcome, of the scores for others.
+        """
+        check_option("by", by, get_args(By))
+        check_level(level)
+        with one_blas_thread():
+            generator = np.random.default_rng(rng)
+            return wild_test(self, name, by=by, null=null, replicates=replicates, level=level, rng=generator)
+
+    @property
+    def shape(self) -> float:
+        """Second parameter of a negative binomial (a in V = M + a M²) or beta-binomial (ρ) outcome; else 0."""
+        return self._rows.family.shape
+
+    @property
+    def unit_sd(self) -> float:
+        """Standard deviation of the random intercepts of units, on the link scale."""
+        return self._random().unit_sd
+
+    def unit_sd_interval(self, *, level: float = 0.95) -> tuple[float, float]:
+        """Return the profile-likelihood interval of `unit_sd`; its lower limit may be zero."""
+        check_level(level)
+        return self._random().sd_interval(level)
+
+    def unit_sd_test(self) -> tuple[float, float]:
+        """Return twice the log-likelihood ratio of no variation between units, and its p value (½χ²₀ + ½χ²₁)."""
+        random = self._random()
+        return 2.0 * (random.log_likelihood - random.pooled_log_likelihood), random.no_spread_p()
+
+    def unit_effects(self) -> pd.DataFrame:
+        """Return each unit's own level less the average one, as it stands and shrunken, side by side.
+
+        Returns
+        -------
+        DataFrame
+            ``unit, unshrunken, shrunken, std_error``, link scale. Unshrunken: the level at which the unit's own cases
+            are as observed, infinite without or with only events. Shrunken: posterior mean given the parameters, with
+            its standard deviation; terms between units count to both.
+        """
+        random, d = self._random(), self.design
+        eta = self._rows.columns @ self._solution.slopes + d.offset
+        observed = group_sums(d.unit, d.outcome, len(d.units))
+        start = np.full(len(d.units), random.level)
+        own = own_levels(self._rows.family, d.size, eta, d.unit, observed, start)
+        return pd.DataFrame(
+            {
+                "unit": d.units,
+                "unshrunken": own - random.level,
+                "shrunken": random.context + random.posterior_mean,
+                "std_error": random.posterior_sd,
+            }
+        ).infer_objects()
+
+    def within_between(self, *, level: float = 0.95) -> pd.DataFrame:
+        """Return slopes within and between units side by side (RandomEffects with ``slopes="within"``).
+
+        Returns
+        -------
+        DataFrame
+            ``name, within, within_std_error, between, between_std_error, difference, difference_std_error, lower,
+            upper``: the limits are of the difference, which practice tied to composition makes (Mundlak).
+        """
+        check_level(level)
+        return within_between(self._random(), len(self.design.names), level)
+
+    def _random(self) -> RandomPart:
+        if self.random is None:
+            raise SpecificationError(f"{type(self.model).__name__} has no random intercepts; use RandomEffects")
+        return self.random
 
     def practice(self, reference: Reference = "others") -> Practice:
         """Return average practice as each unit meets it: slopes and the average level; see `Practice`."""
         check_option("reference", reference, get_args(Reference))
         with one_blas_thread():
+            if self.random is not None:
+                from benchmodels.adjustment.random import random_practice
+
+                return random_practice(self, reference)
             return average_practice(self._rows, self.design.unit, len(self.design.units), self._solution, reference)
 
     def expected(self, *, reference: Reference = "others") -> pd.Series[float]:
@@ -180,7 +267,7 @@ class Fit:
             Whether the unit itself is left out of slopes and level, or counts among the reference cases.
         """
         practice = self.practice(reference)
-        values = own_total(self._rows, self.design.unit, practice, practice.average)
+        values = expected_total(self._rows, self.design.unit, practice)
         return pd.Series(np.where(practice.found, values, np.nan), index=self.design.units, name="expected")
 
     def compare(
@@ -257,7 +344,7 @@ class Fit:
         SpecificationError
             The outcome is not a count, or ``bins`` is not 2 or more.
         """
-        if self.model.family == "gaussian":
+        if not self._rows.family.counted:
             raise SpecificationError("calibration by groups is for counts (binomial, poisson)")
         if bins < 2:
             raise SpecificationError(f"calibration needs 2 or more bins; found {bins}")
@@ -294,110 +381,4 @@ class Fit:
     @property
     def noise_kind(self) -> str:
         """Where the units' own noise is known from: counts, cases, clusters, periods or none."""
-        return noise_kind(self.design, self.model.family, self.model.cluster)
-
-
-def fit_model(model: Roles, formula: str, data: object, *, levels: Literal["one", "each"]) -> Fit:
-    """Read the table, find a basis, and run Newton; errors name columns.
-
-    Raises
-    ------
-    SpecificationError, DataError, ConvergenceError
-    """
-    design = read_design(formula, model, data)
-    k, each = len(design.units), levels == "each"
-    codes = design.unit if each else np.zeros(len(design.unit), dtype=np.intp)
-    starts = design.starts if each else np.zeros(1, dtype=np.intp)
-    _check_events(design, model)
-    if each and design.names:
-        _check_mixed(design, model)
-    with one_blas_thread():
-        columns, basis = well_conditioned(design.columns, design.size, codes, k if each else 1)
-        if basis.dependent:
-            _raise_dependent(design, basis.dependent, each=each)
-        rows = Rows(columns, design.outcome, design.size, design.offset, codes, starts, model.family)
-        solution = fit_levels(rows)
-    if not solution.certificate.converged:
-        _raise_not_converged(design, basis, solution)
-    return Fit(model, design, solution.certificate, rows, basis, solution)
-
-
-def _check_events(design: Design, model: Roles) -> None:
-    if model.family == "gaussian":
-        if (
-            np.all(design.squares - design.outcome**2 / np.where(design.size > 0, design.size, 1.0) <= 0)
-            and np.ptp(design.outcome / np.where(design.size > 0, design.size, 1.0)) == 0
-        ):
-            raise DataError(f"the outcome {design.outcome_name!r} is the same in every row: nothing to compare")
-        return
-    events, size = float(design.outcome.sum()), float(design.size.sum())
-    if events <= 0:
-        raise DataError(f"the outcome {design.outcome_name!r} is zero in every row: nothing to compare")
-    if model.family == "binomial" and events >= size:
-        raise DataError(f"the outcome {design.outcome_name!r} happens in every case: nothing to compare")
-    # A category without events (or with nothing else) has no finite slope: said before Newton runs away.
-    for name, column in zip(design.names, design.columns.T, strict=True):
-        # The first rows settle it for a continuous column, without a look at all of it.
-        if not all(np.all((part == 0) | (part == 1)) for part in (column[:64], column)):
-            continue
-        inside = column == 1
-        met, of = float(design.outcome[inside].sum()), float(design.size[inside].sum())
-        if of > 0 and (met <= 0 or (model.family == "binomial" and met >= of)):
-            what = "no events" if met <= 0 else "nothing but events"
-            raise DataError(
-                f"separation: {name!r} has {what} among its {of:g} cases, so its slope is infinite; merge it with a "
-                "neighbouring category or leave it out"
-            )
-
-
-def _check_mixed(design: Design, model: Roles) -> None:
-    """Raise where no unit has both events and cases without: nothing is left to learn within units."""
-    k = len(design.units)
-    events, size = group_sums(design.unit, design.outcome, k), group_sums(design.unit, design.size, k)
-    mixed = events > 0
-    if model.family == "binomial":
-        mixed &= events < size
-    if model.family != "gaussian" and not mixed.any():
-        raise DataError(
-            f"every unit has no events or nothing but events in {design.outcome_name!r}: slopes within units cannot be "
-            "learnt from them; use Pooled"
-        )
-
-
-def _raise_dependent(design: Design, dependent: tuple[int, ...], *, each: bool) -> None:
-    weight = np.maximum(design.size, 0.0)
-    constant: list[str] = []
-    collinear: list[str] = []
-    codes = design.unit if each else np.zeros(len(design.unit), dtype=np.intp)
-    means = group_means(design.columns, weight, codes, int(codes.max()) + 1)
-    for j in dependent:
-        column = design.columns[:, j]
-        spread = np.max(np.abs(column - means[codes, j])[weight > 0])
-        (constant if spread <= 1e-9 * max(1e-300, float(np.max(np.abs(column)))) else collinear).append(design.names[j])
-    if constant and each:
-        raise SpecificationError(
-            f"{listed(constant)} is constant within units, so FixedEffects cannot tell it from the units themselves; "
-            "leave it out, or use Pooled"
-        )
-    if constant:
-        raise DataError(f"{listed(constant)} is the same in every row; leave it out")
-    raise DataError(
-        f"collinear covariates{' within units' if each else ''}: {listed(collinear)} follows exactly from those before "
-        f"it in the formula ({listed(design.names)}); leave one out"
-    )
-
-
-def _raise_not_converged(design: Design, basis: Basis, solution: LevelsFit) -> None:
-    slopes = np.abs(basis.to_columns(solution.slopes)) * design.columns.std(axis=0)
-    large = [name for name, size in zip(design.names, slopes, strict=True) if not size < 5.0]
-    path = ", ".join(f"{v:.1e}" for v in solution.certificate.path[-5:]) or "none"
-    why = (
-        f"; {listed(large)} runs away, which is what separation looks like (the outcome follows from it without "
-        "exception): merge categories or leave it out"
-        if large
-        else ""
-    )
-    raise ConvergenceError(
-        f"no maximum found after {solution.certificate.iterations} Newton steps (last decrements in standard errors: "
-        f"{path}){why}"
-    )
+        return noise_kind(self.design, self._rows.family, self.model.cluster)

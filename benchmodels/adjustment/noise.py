@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.design import Design
+    from benchmodels.kernels.families import Family
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
@@ -65,11 +66,11 @@ class Noise:
     correlation: float = float("nan")
 
 
-def noise_kind(design: Design, family: str, cluster: str | None) -> NoiseKind:
+def noise_kind(design: Design, family: Family, cluster: str | None) -> NoiseKind:
     """Return where the units' own noise is known from."""
     if cluster is not None:
         return "clusters"
-    if family != "gaussian":
+    if family.counted:
         return "counts"
     rows = group_sums(design.unit, design.cases, len(design.units))
     if np.all(rows <= 1):
@@ -100,7 +101,7 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
     score_columns : (c, q) array
         A cell's contribution to the scores per unit of residual.
     weight : (c,) array
-        Variance of the cell's total under the model, up to the residual variance of a Gaussian outcome.
+        Variance of the cell's total under the model, up to the dispersion of a measured outcome.
     residual : (c,) array
         Observed less expected of the cell at the unit's own level.
     """
@@ -113,10 +114,13 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
         rows = group_sums(design.unit, design.cases, k)
         mean = np.where(design.size > 0, (design.outcome - residual) / np.where(design.size > 0, design.size, 1.0), 0.0)
         squares = design.squares - 2.0 * mean * design.outcome + mean**2 * design.size
+        # In units of the variance function, so that cases of small mean count as much as those of large.
+        there = weight > 0
+        function = np.where(there, weight, 1.0) / np.where(there, design.size, 1.0)
         df = np.maximum(rows - 1.0, 0.0)
-        spread = group_sums(design.unit, np.maximum(squares, 0.0), k)
+        spread = group_sums(design.unit, np.maximum(squares, 0.0) / function, k)
         # Rounding leaves a residual sum of squares of about 1e-16 of the raw one where nothing varies.
-        varies = (df > 0) & (spread > 1e-13 * group_sums(design.unit, design.squares, k))
+        varies = (df > 0) & (spread > 1e-13 * group_sums(design.unit, design.squares / function, k))
         reason[~varies] = "its cases do not vary"
         reason[df == 0] = "it has a single case"
         variance = np.where(varies, spread / np.where(df > 0, df, 1.0), np.nan)

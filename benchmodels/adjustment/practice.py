@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.kernels.basis import group_sums, row_blocks
-from benchmodels.kernels.families import mean, mean_and_weight
+from benchmodels.kernels.families import marginal, mean
 from benchmodels.kernels.leave_out import average_levels, leave_out
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["Population", "Practice", "average_practice", "own_total", "population"]
+__all__ = ["Population", "Practice", "average_practice", "expected_total", "own_total", "population"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +37,15 @@ class Practice:
         False where the other units alone do not identify the slopes.
     others : bool
         The unit is left out of its own slopes and level.
+    spread : (k,) array or None
+        Standard deviation of levels that the expected value is a mean over (random effects), link scale.
     """
 
     slopes: Floats
     average: Floats
     found: NDArray[np.bool_]
     others: bool
+    spread: Floats | None = None
 
     def own_eta(self, rows: Rows, unit: Codes) -> Floats:
         """Return the linear predictor without level (n,): each row at its own unit's slopes."""
@@ -53,7 +56,9 @@ class Practice:
         if self.found.all():
             return self
         slopes = np.where(self.found[:, None], self.slopes, solution.slopes)
-        return replace(self, slopes=slopes, average=np.where(self.found, self.average, np.nanmean(self.average)))
+        spread = None if self.spread is None else np.where(self.found, self.spread, np.nanmean(self.spread))
+        average = np.where(self.found, self.average, np.nanmean(self.average))
+        return replace(self, slopes=slopes, average=average, spread=spread)
 
 
 def average_practice(rows: Rows, unit: Codes, units: int, solution: LevelsFit, reference: Reference) -> Practice:
@@ -66,7 +71,7 @@ def average_practice(rows: Rows, unit: Codes, units: int, solution: LevelsFit, r
         return Practice(np.repeat(slopes, units, axis=0), np.repeat(average, units), np.ones(units, dtype=bool), False)
     left = leave_out(rows, unit, units, solution)
     slopes = np.where(left.found[:, None], left.slopes, 0.0)
-    if len(rows.starts) == 1 and left.found.all():
+    if len(rows.starts) == 1 and rows.family.canonical and left.found.all():
         # The pooled maximum already has observed equal to expected over the others.
         average = left.levels[0]
     else:
@@ -80,27 +85,38 @@ def own_total(rows: Rows, unit: Codes, practice: Practice, level: Floats) -> Flo
     return group_sums(unit, rows.size * mu, len(level))
 
 
+def expected_total(rows: Rows, unit: Codes, practice: Practice) -> Floats:
+    """Return each unit's expected total (k,) under average practice over its own rows."""
+    spread = None if practice.spread is None else practice.spread[unit]
+    mu = marginal(rows.family, practice.own_eta(rows, unit) + practice.average[unit], spread)[0]
+    return group_sums(unit, rows.size * mu, len(practice.average))
+
+
 @dataclass(frozen=True, eq=False)
 class Population:
-    """The whole population under each unit's slopes and some level: total (k,) and its gradient (k, p), (k,)."""
+    """The whole population under each unit's slopes and some level.
+
+    Total (k,) and its gradient (k, p + 2) in the slopes, the log spread and the level.
+    """
 
     total: Floats
-    slope_gradient: Floats
-    level_gradient: Floats
+    gradient: Floats
 
 
-def population(rows: Rows, practice: Practice, level: Floats) -> Population:
+def population(rows: Rows, practice: Practice, level: Floats, spread: Floats | None = None) -> Population:
     """Sum the whole population's rows under each unit's slopes and level; n k in time, one block × k in memory."""
     k, p = practice.slopes.shape
-    total, level_gradient, slope_gradient = np.zeros(k), np.zeros(k), np.zeros((k, p))
+    total, gradient = np.zeros(k), np.zeros((k, p + 2))
     for part in row_blocks(len(rows.outcome), k):
         block, size = rows.columns[part], rows.size[part]
         eta = block @ practice.slopes.T
         eta += level
         eta += rows.offset[part, None]
-        mu, weight = mean_and_weight(rows.family, eta)
+        mu, weight, in_spread = marginal(rows.family, eta, spread)
         weight *= size[:, None]
         total += size @ mu
-        level_gradient += weight.sum(0)
-        slope_gradient += weight.T @ block
-    return Population(total, slope_gradient, level_gradient)
+        gradient[:, -1] += weight.sum(0)
+        gradient[:, :-2] += weight.T @ block
+        if spread is not None:
+            gradient[:, -2] += (size @ in_spread) * spread
+    return Population(total, gradient)

@@ -1,8 +1,8 @@
-"""A well-conditioned basis for the columns, found once before any Newton step.
+"""A well-conditioned basis for the columns.
 
-Columns that are well conditioned are used as they are (Newton scales them inside). Ill-conditioned ones are centred
-and turned by the R factor of a blocked QR of the group-centred columns, so that the normal equations that follow
-are solved near the identity. Coefficients go back by one p × p product.
+Columns that are well conditioned are used as they are (Newton scales them inside), and the first information matrix
+tells. Ill-conditioned ones are centred and turned by the R factor of a blocked QR of the group-centred columns, so
+that the normal equations that follow are solved near the identity. Coefficients go back by one p × p product.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Basis", "add_level_sums", "group_means", "group_sums", "row_blocks", "well_conditioned"]
+__all__ = ["Basis", "add_level_sums", "conditioned", "group_means", "group_sums", "orthogonal", "row_blocks"]
 
 # Past this condition number of the scaled Gram matrix (the square of the columns' own) normal equations would lose
 # more than half of the digits; the columns are then orthogonalised first.
@@ -93,8 +93,28 @@ def group_means(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups
     return sums / np.where(total > 0, total, 1.0)[:, None]
 
 
-def well_conditioned(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups: int) -> tuple[Floats, Basis]:
-    """Return the columns in a basis fit for normal equations, and that basis.
+def conditioned(within: Floats, raw: NDArray[np.floating]) -> bool:
+    """Whether columns are fit for normal equations as they stand.
+
+    Parameters
+    ----------
+    within : (p, p) array
+        Their Gram matrix (information) about the means of their levels.
+    raw : (p,) array
+        Their sums of squares (the diagonal of the information) about zero.
+    """
+    own = within.diagonal()
+    if not len(own):
+        return True
+    if not (np.isfinite(within).all() and np.all(own > 1e-6 * raw)):
+        return False
+    scale = 1.0 / np.sqrt(own)
+    eigenvalues = np.linalg.eigvalsh(within * np.outer(scale, scale))
+    return bool(eigenvalues[0] * GRAM_CONDITION > eigenvalues[-1])
+
+
+def orthogonal(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups: int) -> tuple[Floats, Basis]:
+    """Return the columns in an orthogonal basis, fit for normal equations however collinear they are, and that basis.
 
     Parameters
     ----------
@@ -108,37 +128,21 @@ def well_conditioned(columns: Floats, weight: Floats, codes: NDArray[np.intp], g
     Returns
     -------
     z : (n, p) array
-        ``columns`` itself when it is well conditioned.
+        ``columns`` itself when some are dependent.
     basis : Basis
         Its ``dependent`` columns, if any, make every fit impossible; the caller names them.
 
     Notes
     -----
-    Cost n p² for the Gram matrix, and 2 n p² more (LAPACK QR by blocks) when ill conditioned; memory one block.
+    Blocked Householder QR, 4 n p² flops; memory one block and the result.
     """
     p = columns.shape[1]
     if p == 0:
         return columns, Basis(np.zeros(0), None, ())
-    means = group_means(columns, weight, codes, groups)
-    root = np.sqrt(weight)
-    gram, raw = np.zeros((p, p)), np.zeros(p)
+    means, root = group_means(columns, weight, codes, groups), np.sqrt(weight)
+    raw = np.zeros(p)
     for rows in row_blocks(len(columns), p):
-        block = columns[rows] * root[rows, None]
-        raw += np.einsum("np,np->p", block, block)
-        block -= means[codes[rows]] * root[rows, None]
-        gram += block.T @ block
-    within = gram.diagonal()
-    if np.all(within > 1e-6 * raw):
-        scale = 1.0 / np.sqrt(within)
-        eigenvalues = np.linalg.eigvalsh(gram * np.outer(scale, scale))
-        if eigenvalues[0] * GRAM_CONDITION > eigenvalues[-1]:
-            return columns, Basis(np.zeros(p), None, ())
-    return _orthogonalise(columns, root, means, codes, raw)
-
-
-def _orthogonalise(
-    columns: Floats, root: Floats, means: Floats, codes: NDArray[np.intp], raw: Floats
-) -> tuple[Floats, Basis]:
+        raw += weight[rows] @ (columns[rows] * columns[rows])
     p = columns.shape[1]
     size = np.sqrt(np.where(raw > 0, raw, 1.0))
     triangle = np.zeros((0, p))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmodels.kernels import families
 from benchmodels.kernels.basis import group_sums, row_blocks
-from benchmodels.kernels.families import mean, mean_and_weight
+from benchmodels.kernels.families import marginal
 from benchmodels.kernels.newton import LevelsFit, Rows, fit_levels
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ def unit_pieces(rows: Rows, unit: Codes, units: int, slopes: Floats, levels: Flo
     p = rows.columns.shape[1]
     finite = np.isfinite(levels)[rows.codes]
     eta = rows.columns @ slopes + np.where(np.isfinite(levels), levels, 0.0)[rows.codes] + rows.offset
-    mu, weight = mean_and_weight(rows.family, eta)
-    weight = np.where(finite, weight * rows.size, 0.0)
-    residual = np.where(finite, rows.outcome - rows.size * mu, 0.0)
+    residual, weight = families.working(rows.family, eta, rows.outcome, rows.size, rows.cases)
+    weight, residual = np.where(finite, weight, 0.0), np.where(finite, residual, 0.0)
     gram, border, score = np.zeros((units, p, p)), np.zeros((units, p)), np.zeros((units, p))
     cuts = np.searchsorted(unit, np.arange(units + 1))
     for i in range(units):
@@ -134,11 +134,11 @@ def leave_out(rows: Rows, unit: Codes, units: int, fit: LevelsFit, *, max_passes
         schur = whole - own
         left_border = left_weight = np.zeros(0)
     inverses, found = inverse(schur, whole)
-    if rows.family != "gaussian":
+    if rows.family.link != "identity":
         # Others without events, or with nothing else, have no level to expect by.
         left = rows.outcome.sum() - group_sums(unit, rows.outcome, units)
         found &= left > 1e-12 * rows.outcome.sum()
-        if rows.family == "binomial":
+        if rows.family.share:
             found &= left < (1.0 - 1e-12) * (rows.size.sum() - group_sums(unit, rows.size, units))
 
     slopes = np.repeat(fit.slopes[None], units, axis=0)
@@ -184,9 +184,8 @@ def _scores(
         eta += levels[codes]
         eta += rows.offset[part, None]
         with np.errstate(over="ignore", invalid="ignore"):
-            residual = mean(rows.family, eta)
-            residual *= -rows.size[part, None]
-            residual += rows.outcome[part, None]
+            outcome, size, cases = (v[part, None] for v in (rows.outcome, rows.size, rows.cases))
+            residual = families.score(rows.family, eta, outcome, size, cases)
         residual[np.arange(len(codes)), unit[part]] = 0.0
         residual[~finite[codes]] = 0.0
         score += residual.T @ rows.columns[part]
@@ -212,23 +211,15 @@ def _refit(
     """Refit, one by one and in place, the replicates that the fixed information did not bring home."""
     for i in np.flatnonzero(stuck):
         keep = unit != i
-        codes = rows.codes[keep]
-        met, again = np.unique(codes, return_inverse=True)
-        part = Rows(
-            rows.columns[keep],
-            rows.outcome[keep],
-            rows.size[keep],
-            rows.offset[keep],
-            again.astype(np.intp),
-            np.searchsorted(again, np.arange(len(met))),
-            rows.family,
-        )
-        one = fit_levels(part)
+        met = np.unique(rows.codes[keep])
+        one = fit_levels(rows.take(keep))
         found[i] = one.certificate.converged
         slopes[i], levels[met, i], decrement[i] = one.slopes, one.levels, one.certificate.value
 
 
-def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, own: bool) -> Floats:
+def average_levels(
+    rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, own: bool, spread: Floats | None = None
+) -> Floats:
     """Return the one level (k,) at which expected and observed totals agree over each replicate's reference rows.
 
     Parameters
@@ -236,6 +227,8 @@ def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, ow
     slopes : (k, p) array; start : (k,) array
     own : bool
         Whether a replicate's own unit is among its reference rows.
+    spread : (k,) array, optional
+        Standard deviation of the levels that the mean is taken over, link scale.
 
     Notes
     -----
@@ -251,7 +244,7 @@ def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, ow
             eta = rows.columns[part] @ slopes.T
             eta += level
             eta += rows.offset[part, None]
-            mu, weight = mean_and_weight(rows.family, eta)
+            mu, weight, _ = marginal(rows.family, eta, spread)
             if not own:
                 mu[np.arange(len(mu)), unit[part]] = 0.0
                 weight[np.arange(len(mu)), unit[part]] = 0.0
@@ -259,7 +252,7 @@ def average_levels(rows: Rows, unit: Codes, slopes: Floats, start: Floats, *, ow
             slope += rows.size[part] @ weight
         with np.errstate(divide="ignore", invalid="ignore"):
             move = (target - total) / slope
-            if rows.family != "gaussian":
+            if rows.family.link != "identity":
                 move = np.clip(move, -2.0, 2.0)
         level = level + np.where(np.isfinite(move), move, 0.0)
         if not np.any(np.abs(move) > 1e-13 * (1.0 + np.abs(level))):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.kernels.basis import group_sums
-from benchmodels.kernels.families import Family, mean_and_weight
+from benchmodels.kernels.families import Family, mean_and_slope
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,15 +39,15 @@ def own_levels(family: Family, size: Floats, eta: Floats, unit: Codes, target: F
     most = group_sums(unit, size, k)
     level = np.where(np.isfinite(start), start, 0.0)
     edge = np.zeros(k)
-    if family != "gaussian":
+    if family.link != "identity":
         edge[target <= 0] = -np.inf
-    if family == "binomial":
+    if family.share:
         edge[(target >= most) & (target > 0)] = np.inf
     for _ in range(80):
-        mu, weight = mean_and_weight(family, eta + level[unit])
+        mu, slope = mean_and_slope(family, eta + level[unit])
         with np.errstate(divide="ignore", invalid="ignore"):
-            gap = (target - group_sums(unit, size * mu, k)) / group_sums(unit, size * weight, k)
-        move = gap if family == "gaussian" else np.clip(gap, -1.0, 1.0)
+            gap = (target - group_sums(unit, size * mu, k)) / group_sums(unit, size * slope, k)
+        move = gap if family.link == "identity" else np.clip(gap, -1.0, 1.0)
         move = np.where((edge == 0) & np.isfinite(move), move, 0.0)
         level = level + move
         if not np.any(np.abs(move) > 1e-13 * (1.0 + np.abs(level))):

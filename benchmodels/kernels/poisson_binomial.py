@@ -18,6 +18,7 @@ import numpy as np
 from scipy.special import betainc, betaincc, ndtr
 
 from benchmodels.kernels.basis import group_sums
+from benchmodels.kernels.families import Family
 from benchmodels.kernels.levels import own_levels
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def count_tails(size: Floats, eta: Floats, unit: Codes, count: Floats, start: Fl
     k = count.shape[-1]
     saddle, cumulant, variance = np.empty(count.shape), np.empty(count.shape), np.empty(count.shape)
     for i, one in enumerate(count):
-        saddle[i] = own_levels("binomial", size, eta, unit, one, start)
+        saddle[i] = own_levels(Family("binomial"), size, eta, unit, one, start)
         plus, _, weight, _ = _moments(size, eta + np.where(np.isfinite(saddle[i]), saddle[i], 0.0)[unit])
         cumulant[i], variance[i] = group_sums(unit, plus, k), group_sums(unit, weight, k)
     return CountTails(size, eta, unit, count, group_sums(unit, size, k), saddle, cumulant, variance)

@@ -11,7 +11,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from benchmodels import ConvergenceError, FixedEffects, Pooled
-from benchmodels.adjustment import fit as fit_module
+from benchmodels.kernels import newton
 from benchmodels.datasets import STAR98_COVARIATES
 from tests import plain
 
@@ -138,7 +138,7 @@ def test_clustered_errors_are_cr1(family):
     groups = {"groups": pd.factorize(data["unit"])[0], "use_correction": False}
     model = smf.glm("y ~ x + g", data, family=kind[family]())
     reference = model.fit(tol=1e-14, cov_type="cluster", cov_kwds=groups)
-    found = fit.coefficients(covariance="unit").set_index("name")
+    found = fit.coefficients(covariance="CR1").set_index("name")
     order = ["level", "g[T.b]", "g[T.c]", "x"]
     k = data["unit"].nunique()
     found_errors = found.loc[order, "std_error"]
@@ -217,7 +217,7 @@ def test_toy_where_composition_and_practice_go_together():
 
 @pytest.mark.parametrize("model", [Pooled, FixedEffects])
 def test_a_failed_solve_raises(monkeypatch, model):
-    monkeypatch.setattr(fit_module, "fit_levels", partial(fit_module.fit_levels, max_iterations=1))
+    monkeypatch.setattr(newton, "fit_levels", partial(newton.fit_levels, max_iterations=1))
     with pytest.raises(ConvergenceError, match="no maximum found after 1 Newton"):
         asked(model, "binomial").fit(table())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmodels.kernels.families import Family
 from benchmodels.kernels.newton import Rows
 from tests import plain
 
@@ -39,4 +40,4 @@ def problem(family, *, k=10, cells=12, columns=2, seed=0, sd=0.3, size=40.0, deg
 def as_rows(family, matrix, outcome, size, offset, unit, *, each):
     codes = unit if each else np.zeros(len(unit), dtype=np.intp)
     starts = np.searchsorted(codes, np.arange(codes.max() + 1))
-    return Rows(matrix, outcome, size, offset, codes.astype(np.intp), starts, family)
+    return Rows(matrix, outcome, size, offset, codes.astype(np.intp), starts, Family(family), np.ones(len(unit)))

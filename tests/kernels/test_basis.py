@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmodels.kernels.basis import group_means, well_conditioned
+from benchmodels.kernels.basis import conditioned, group_means, orthogonal
 
 
 def made(n=400, groups=8, seed=0):
@@ -16,7 +16,7 @@ def made(n=400, groups=8, seed=0):
 
 def dependent(x, weight, codes, *, each):
     codes = codes if each else np.zeros_like(codes)
-    return well_conditioned(np.ascontiguousarray(x), weight, codes, int(codes.max()) + 1)[1].dependent
+    return orthogonal(np.ascontiguousarray(x), weight, codes, int(codes.max()) + 1)[1].dependent
 
 
 @pytest.mark.parametrize("each", [False, True])

@@ -9,6 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from benchmodels.kernels import counts
 from benchmodels.kernels.counts import count_limits, poisson_tail
+from benchmodels.kernels.families import Family
 from benchmodels.kernels.poisson_binomial import count_tails, exact_mass
 from tests import plain
 
@@ -20,7 +21,7 @@ def limits_of(family, count, size, *, eta=None, confidence=0.95, limits="exact")
     size = np.broadcast_to(np.asarray(size, dtype=float), count.shape)
     eta = np.zeros(len(count)) if eta is None else eta
     low, high = count_limits(
-        family,
+        Family(family),
         count,
         size,
         eta,
@@ -73,7 +74,7 @@ def test_the_exact_tail_at_a_binomial_limit_is_the_level(monkeypatch, limits, mo
     unit = np.repeat(np.arange(6), 20)
     size, eta = rng.integers(1, 9, 120).astype(float), rng.normal(-1.5, 1.7, 120)
     count = np.array([1, 2, 7, 20, 30, 44])
-    low, high = count_limits("binomial", count * 1.0, size, eta, unit, np.zeros(6), confidence=0.9, limits=limits)
+    low, high = count_limits(Family("binomial"), count * 1.0, size, eta, unit, np.zeros(6), confidence=0.9, limits=limits)
     for level, upper in ((low, True), (high, False)):
         for i in range(6):
             own = unit == i
@@ -89,7 +90,7 @@ def test_the_tail_at_a_poisson_limit_is_the_level(limits):
     unit = np.repeat(np.arange(6), 20)
     size, eta = rng.integers(1, 9, 120).astype(float), rng.normal(-1.5, 0.7, 120)
     count = np.array([1.0, 2.0, 7.0, 20.0, 30.5, 44.0])
-    low, high = count_limits("poisson", count, size, eta, unit, np.zeros(6), confidence=0.9, limits=limits)
+    low, high = count_limits(Family("poisson"), count, size, eta, unit, np.zeros(6), confidence=0.9, limits=limits)
     for level, upper in ((low, True), (high, False)):
         expected = np.bincount(unit, size * np.exp(eta + level[unit]))
         np.testing.assert_allclose(poisson_tail(count, expected, limits=limits, upper=upper), 0.05, rtol=1e-8)
@@ -110,7 +111,7 @@ def test_limits_of_few_cases_that_are_sure_and_rare(rare, sure, count, limits):
     chance, size = np.array([rare[0], sure[0]]), np.array([rare[1], sure[1]], dtype=float)
     eta, unit = np.log(chance / (1 - chance)), np.zeros(2, dtype=np.intp)
     edges = count_limits(
-        "binomial", np.array([count * 1.0]), size, eta, unit, np.zeros(1), confidence=0.95, limits=limits
+        Family("binomial"), np.array([count * 1.0]), size, eta, unit, np.zeros(1), confidence=0.95, limits=limits
     )
     for edge, upper in zip(edges, (True, False), strict=True):
         chances = np.repeat(plain.mean("binomial", eta + edge[0]), size.astype(int))

@@ -99,15 +99,34 @@ SCENARIOS = {
 }
 
 
-def code_hash() -> str:
+def modules_run(call) -> list[str]:
+    """Return the package's own files that a call runs through, of those that intervals rest on."""
+    root = Path(benchmodels.__file__).parent
+    met = set()
+
+    def note(frame, event, _):
+        if event == "call":
+            met.add(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    inside = {Path(f).relative_to(root).as_posix() for f in met if Path(f).is_relative_to(root)}
+    return sorted(f for f in inside if f.startswith(("kernels/", "adjustment/", "comparison")))
+
+
+def code_hash(modules: list[str]) -> str:
     """Hash of the code that the intervals rest on, without comments, docstrings and blanks: words may be mended freely.
 
-    By position in the text, so that it is the same under every version of Python.
+    By position in the text, so that it is the same under every version of Python. Only the files that were run: a path
+    cannot lead elsewhere unless one of them changes.
     """
     root = Path(benchmodels.__file__).parent
     digest = hashlib.sha256()
-    for file in sorted([*(root / "kernels").glob("*.py"), *(root / "adjustment").glob("*.py"), root / "comparison.py"]):
-        text = file.read_text(encoding="utf-8")
+    for file in map(root.joinpath, modules):
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
         lines = text.splitlines()
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
@@ -182,6 +201,7 @@ def by_size(truth) -> dict:
 
 def run(name: str, draws: int, workers: int, rng: int = 20260) -> dict:
     trial = Trial(SCENARIOS[name])
+    modules = modules_run(lambda: trial.block(1, np.random.default_rng(1)))
     started = time.perf_counter()
 
     def progress(done):
@@ -203,7 +223,8 @@ def run(name: str, draws: int, workers: int, rng: int = 20260) -> dict:
         "level": LEVEL,
         "units": len(trial.truth),
         "rng": rng,
-        "code": code_hash(),
+        "modules": modules,
+        "code": code_hash(modules),
         "withheld_share": float(np.isnan(hits).mean()),
         "mean_width": float(np.nanmean(widths)),
         "intervals": table,
