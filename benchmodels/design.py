@@ -50,8 +50,12 @@ class Design:
         Sum over the cell's cases of outcome² / size: what the variance of cases needs beyond the totals.
     cases : (c,) array
         How many cases (rows of the table) the cell stands for.
+    weights : (c,) array
+        Sum of the sampling weights of those cases; their number without such weights.
     outcome_squares, products, size_squares : (c,) arrays
         Sums over the cell's cases of outcome², outcome × size and size²: what the spread of single rows needs.
+    inflation : (c,) array
+        Variance of the cell's total over that of as many cases as its size says; 1 without sampling weights.
     offset : (c,) array
         On the link scale.
     unit : (c,) array of int; units : (k,) array
@@ -69,9 +73,11 @@ class Design:
     size: Floats
     squares: Floats
     cases: Floats
+    weights: Floats
     outcome_squares: Floats
     products: Floats
     size_squares: Floats
+    inflation: Floats
     offset: Floats
     unit: Codes
     units: NDArray[np.object_]
@@ -185,6 +191,7 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     matrix, names, terms = matrix_of(result, first if stateful else None)
     spec = result.model_spec
     total = {name: group_sums(cell, values, cells) for name, values in amounts.items() if name != "offset"}
+    total["inflation"] /= np.where(total["size"] > 0, total["size"], 1.0)
     return Design(
         outcome_name=outcome_name,
         names=names,
@@ -276,15 +283,20 @@ def _amounts(table: Table, roles: Roles, outcome: str) -> dict[str, Floats]:
     _check_outcome(table, roles, outcome, value, size)
     if family.name == "fractional":
         value = value * size
-    there = size > 0
+    drawn = np.ones(n)
+    if roles.sampling_weights is not None:
+        drawn = numbers(table, roles.sampling_weights, role="sampling_weights", least=0.0)
+    there, total, square = (size > 0) & (drawn > 0), drawn * cases, drawn**2 * cases
     return {
-        "outcome": value * cases,
-        "size": size * cases,
-        "squares": value * value / np.where(there, size, 1.0) * cases,
+        "outcome": value * total,
+        "size": size * total,
+        "squares": value * value / np.where(size > 0, size, 1.0) * total,
         "cases": cases * there,
-        "outcome_squares": value * value * cases,
-        "products": value * size * cases,
-        "size_squares": size * size * cases,
+        "weights": total * there,
+        "outcome_squares": value * value * square,
+        "products": value * size * square,
+        "size_squares": size * size * square,
+        "inflation": size * square,
         "offset": offset,
     }
 

@@ -37,6 +37,9 @@ class Roles:
     frequency : str, optional
         The row stands for so many identical cases, a whole number. Transforms that look at a whole column (``scale``,
         ``bs`` …) take rows as they stand.
+    sampling_weights : str, optional
+        Design weights of a survey: how many members of the population the row was drawn to stand for. Estimates are of
+        the population; standard errors know that the cases are only as many as there are rows.
     period : str, optional
         Year, half-year or month. A number, or text that sorts.
     cluster : str, optional
@@ -54,6 +57,7 @@ class Roles:
     exposure: str | None = None
     offset: str | None = None
     frequency: str | None = None
+    sampling_weights: str | None = None
     period: str | None = None
     cluster: str | None = None
     choice: tuple[str, ...] = ()
@@ -100,5 +104,5 @@ class Roles:
 
     def played(self) -> dict[str, str]:
         """Return role and column for the roles that are played."""
-        single = ("unit", "trials", "exposure", "offset", "frequency", "period", "cluster")
+        single = ("unit", "trials", "exposure", "offset", "frequency", "sampling_weights", "period", "cluster")
         return {role: getattr(self, role) for role in single if getattr(self, role) is not None}

@@ -42,6 +42,10 @@ def coefficients(fit: Fit, *, covariance: Covariance, by: By, level: float) -> p
     if pooled:
         turn = np.block([[turn, np.zeros((len(turn), 1))], [-(fit._basis.center @ turn)[None], np.ones((1, 1))]])
     if covariance in ("model", "quasi"):
+        if fit.model.sampling_weights is not None:
+            raise SpecificationError(
+                f"covariance={covariance!r} takes sampling weights for cases; use 'HC1', or 'CR2' for clusters"
+            )
         matrix = turn @ _model(fit) @ turn.T
         if covariance == "quasi":
             matrix = matrix * (fit.pearson / fit.dispersion)

@@ -56,7 +56,7 @@ def compare(
     design = fit.design
     found, practice = practice.found, practice.filled(solution)
     unit, k = design.unit, len(design.units)
-    own = own_cases(rows, unit, practice)
+    own = own_cases(rows, unit, practice, design.inflation)
     kind = noise_kind(design, rows.family, fit.model.cluster)
     system = equations(rows, unit, k, practice, solution, fit.random, own)
     noise = _noise(kind, fit, rows, own, system)
@@ -271,7 +271,9 @@ def _own_limits(
         )
     else:
         with np.errstate(invalid="ignore"):
-            quantile = -stdtrit(np.where(noise.df > 0, noise.df, np.nan), 0.5 * (1.0 - level))
+            tail = 0.5 * (1.0 - level)
+            quantile = -stdtrit(np.where(noise.df > 0, noise.df, np.nan), tail)
+            quantile = np.where(np.isinf(noise.df), -ndtri(tail), quantile)
             reach = quantile * np.sqrt(noise.total)
         _, weight = gradients(rows, unit, own.eta, own.shrunken)
         edges = own.level - reach / weight, own.level + reach / weight
@@ -291,9 +293,9 @@ def _null_variance(kind: str, fit: Fit, rows: Rows, own: OwnCases, noise: Noise)
 
     def at(level: Floats) -> Floats:
         mu = mean(rows.family, own.eta + level[unit])
-        return group_sums(unit, rows.size * variance(rows.family, mu), k)
+        return group_sums(unit, rows.size * fit.design.inflation * variance(rows.family, mu), k)
 
-    if kind == "counts":
+    if kind in ("counts", "weighted"):
         return at(own.null)
     # From spread: as much more or less than the variance function says as it is at the unit's own level.
     return noise.total * at(own.null) / at(own.shrunken)

@@ -59,23 +59,27 @@ class Contrasted:
     relative: Floats
 
 
-def own_cases(rows: Rows, unit: NDArray[np.intp], practice: Practice) -> OwnCases:
-    """Add up each unit's own cases at its slopes; O / E is drawn to one by its reliability for ``shrunken``."""
+def own_cases(rows: Rows, unit: NDArray[np.intp], practice: Practice, inflation: Floats) -> OwnCases:
+    """Add up each unit's own cases at its slopes; O / E is drawn to one by its reliability for ``shrunken``.
+
+    ``inflation`` (n,) is the variance of a row's total over that of as many cases as its size says.
+    """
     k = len(practice.average)
     observed, size = group_sums(unit, rows.outcome, k), group_sums(unit, rows.size, k)
     eta = practice.own_eta(rows, unit)
-    spread = None if practice.spread is None else practice.spread[unit]
-    expected = group_sums(unit, rows.size * marginal(rows.family, eta + practice.average[unit], spread)[0], k)
+    between = None if practice.spread is None else practice.spread[unit]
+    expected = group_sums(unit, rows.size * marginal(rows.family, eta + practice.average[unit], between)[0], k)
     level = own_levels(rows.family, rows.size, eta, unit, observed, practice.average)
     null = practice.average
-    if spread is not None:
+    if between is not None:
         null = own_levels(rows.family, rows.size, eta, unit, expected, practice.average)
     if rows.family.link == "identity":
         return OwnCases(eta, observed, size, expected, level, level, null)
     if not rows.family.counted:
         return OwnCases(eta, observed, size, expected, level, np.where(np.isfinite(level), level, null), null)
     # Variances are taken at a shrunken rate, never at a raw 0 or 1: O/E drawn to 1 by its reliability.
-    weight = group_sums(unit, rows.size * variance(rows.family, mean(rows.family, eta + null[unit])), k)
+    spread = inflation * variance(rows.family, mean(rows.family, eta + null[unit]))
+    weight = group_sums(unit, rows.size * spread, k)
     error = np.sqrt(weight) / expected
     tau2 = max(dispersion(observed / expected - 1.0, error).tau2, 0.0)
     target = expected * (1.0 + tau2 / (tau2 + error**2) * (observed / expected - 1.0))

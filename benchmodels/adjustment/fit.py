@@ -53,11 +53,15 @@ class Fit:
     Parameters
     ----------
     model : Roles
-        The question, a `Pooled` or `FixedEffects`.
+        The question, a `Pooled`, `FixedEffects` or `RandomEffects`.
     design : Design
         The table as arrays: c cells, p columns, k units.
     certificate : Certificate
         Vouches for the maximum: converged, iterations, criterion, value.
+    random : RandomPart or None
+        What random effects estimate beside slopes and levels.
+    penalised : bool
+        Slopes and levels are of Firth's penalised likelihood.
     """
 
     model: Roles
@@ -67,6 +71,7 @@ class Fit:
     _basis: Basis = field(repr=False)
     _solution: LevelsFit = field(repr=False)
     random: RandomPart | None = field(default=None, repr=False)
+    penalised: bool = False
 
     def __repr__(self) -> str:
         d = self.design
@@ -109,8 +114,9 @@ class Fit:
         mu = mean(self._rows.family, self._rows.columns @ solution.slopes + levels[self._rows.codes] + d.offset)
         there = finite[self._rows.codes]
         squares = (d.squares - 2.0 * mu * d.outcome + mu**2 * d.size)[there] / variance(self._rows.family, mu[there])
-        df = d.cases[there].sum() - len(solution.slopes) - finite.sum()
-        return max(float(squares.sum()), 0.0) / df if df > 0 else float("nan")
+        rows = d.cases[there].sum()
+        df = rows - len(solution.slopes) - finite.sum()
+        return max(float(squares.sum()), 0.0) * (rows / d.weights[there].sum()) / df if df > 0 else float("nan")
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -256,7 +262,8 @@ class Fit:
                 from benchmodels.adjustment.random import random_practice
 
                 return random_practice(self, reference)
-            return average_practice(self._rows, self.design.unit, len(self.design.units), self._solution, reference)
+            d, penalised = self.design, self.penalised
+            return average_practice(self._rows, d.unit, len(d.units), self._solution, reference, penalised=penalised)
 
     def expected(self, *, reference: Reference = "others") -> pd.Series[float]:
         """Return the expected total of each unit under average practice, in the outcome's unit of measure.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from benchmodels.adjustment.estimate import fit_model
+from benchmodels.adjustment.estimate import Penalty, fit_model
 from benchmodels.adjustment.fit import Fit, check_option
 from benchmodels.adjustment.random import fit_random
 from benchmodels.roles import Roles
@@ -17,7 +17,7 @@ Context = Literal["unit", "composition"]
 Method = Literal["ml", "reml"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Pooled(Roles):
     """One level and one set of slopes for all cases, whatever their unit.
 
@@ -29,8 +29,11 @@ class Pooled(Roles):
     ----------
     formula : str
         ``"outcome ~ covariates"``.
+    penalty : "none" or "firth"
+        Firth's penalised likelihood keeps slopes (and levels) finite where a category or a unit has no events, or
+        nothing else; for binomial (logit) and Poisson outcomes.
     unit, family, link, trials, exposure, offset, frequency, period, cluster, choice, missing
-        See `benchmodels.design.Roles`.
+        See `benchmodels.roles.Roles`.
 
     Examples
     --------
@@ -43,13 +46,14 @@ class Pooled(Roles):
     """
 
     formula: str = field(kw_only=False)
+    penalty: Penalty = "none"
 
     def fit(self, data: object) -> Fit:
         """Fit to a dataframe; see `Fit`."""
-        return fit_model(self, self.formula, data, levels="one")
+        return fit_model(self, self.formula, data, levels="one", penalty=self.penalty)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class FixedEffects(Roles):
     """One level for each unit; slopes within units only.
 
@@ -60,15 +64,19 @@ class FixedEffects(Roles):
     ----------
     formula : str
         ``"outcome ~ covariates"``.
+    penalty : "none" or "firth"
+        Firth's penalised likelihood keeps slopes (and levels) finite where a category or a unit has no events, or
+        nothing else; for binomial (logit) and Poisson outcomes.
     unit, family, link, trials, exposure, offset, frequency, period, cluster, choice, missing
-        See `benchmodels.design.Roles`.
+        See `benchmodels.roles.Roles`.
     """
 
     formula: str = field(kw_only=False)
+    penalty: Penalty = "none"
 
     def fit(self, data: object) -> Fit:
         """Fit to a dataframe; see `Fit`."""
-        return fit_model(self, self.formula, data, levels="each")
+        return fit_model(self, self.formula, data, levels="each", penalty=self.penalty)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -93,7 +101,7 @@ class RandomEffects(Roles):
     method : "ml" or "reml"
         REML is for a Gaussian outcome.
     unit, family, link, trials, exposure, offset, frequency, period, cluster, choice, missing
-        See `benchmodels.design.Roles`; family "binomial", "poisson" or "gaussian".
+        See `benchmodels.roles.Roles`; family "binomial", "poisson" or "gaussian".
 
     References
     ----------

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NOISE_TEXT", "Noise", "NoiseKind", "noise_kind", "unit_noise"]
 
-NoiseKind = Literal["counts", "cases", "clusters", "periods", "none"]
+NoiseKind = Literal["counts", "weighted", "cases", "clusters", "periods", "none"]
 
 NOISE_TEXT: dict[NoiseKind, str] = {
     "counts": "the number of cases behind each count (binomial or Poisson)",
+    "weighted": "the number of cases behind each count, by their sampling weights",
     "cases": "the spread of cases within the unit",
     "clusters": "the spread of cluster totals within the unit",
     "periods": "the unit's own variation over periods, with serial correlation pooled over units",
@@ -71,7 +72,7 @@ def noise_kind(design: Design, family: Family, cluster: str | None) -> NoiseKind
     if cluster is not None:
         return "clusters"
     if family.counted:
-        return "counts"
+        return "counts" if np.allclose(design.inflation[design.size > 0], 1.0, rtol=1e-12) else "weighted"
     rows = group_sums(design.unit, design.cases, len(design.units))
     if np.all(rows <= 1):
         return "none"
@@ -108,8 +109,8 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
     k, q = len(design.units), score_columns.shape[1]
     reason = np.full(k, "", dtype=object)
     cuts = np.searchsorted(design.unit, np.arange(k + 1))
-    if kind == "counts":
-        return _from_weights(score_columns, weight, cuts, np.full(k, np.inf), reason)
+    if kind in ("counts", "weighted"):
+        return _from_weights(score_columns, weight * design.inflation, cuts, np.full(k, np.inf), reason)
     if kind == "cases":
         rows = group_sums(design.unit, design.cases, k)
         mean = np.where(design.size > 0, (design.outcome - residual) / np.where(design.size > 0, design.size, 1.0), 0.0)
@@ -118,13 +119,14 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
         there = weight > 0
         function = np.where(there, weight, 1.0) / np.where(there, design.size, 1.0)
         df = np.maximum(rows - 1.0, 0.0)
-        spread = group_sums(design.unit, np.maximum(squares, 0.0) / function, k)
+        each = rows / np.maximum(group_sums(design.unit, design.weights, k), np.finfo(float).tiny)
+        spread = group_sums(design.unit, np.maximum(squares, 0.0) / function, k) * each
         # Rounding leaves a residual sum of squares of about 1e-16 of the raw one where nothing varies.
-        varies = (df > 0) & (spread > 1e-13 * group_sums(design.unit, design.squares / function, k))
+        varies = (df > 0) & (spread > 1e-13 * each * group_sums(design.unit, design.squares / function, k))
         reason[~varies] = "its cases do not vary"
         reason[df == 0] = "it has a single case"
         variance = np.where(varies, spread / np.where(df > 0, df, 1.0), np.nan)
-        return _from_weights(score_columns, weight * variance[design.unit], cuts, df, reason)
+        return _from_weights(score_columns, weight * design.inflation * variance[design.unit], cuts, df, reason)
     if kind == "clusters" and design.cluster is not None:
         return _from_clusters(design.cluster, score_columns, weight, residual, cuts)
     if kind == "periods" and design.period is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmodels.kernels.basis import group_sums, row_blocks
 from benchmodels.kernels.families import marginal, mean
+from benchmodels.kernels.firth import firth_leave_out
 from benchmodels.kernels.leave_out import average_levels, leave_out
 
 if TYPE_CHECKING:
@@ -61,17 +62,19 @@ class Practice:
         return replace(self, slopes=slopes, average=average, spread=spread)
 
 
-def average_practice(rows: Rows, unit: Codes, units: int, solution: LevelsFit, reference: Reference) -> Practice:
-    """Find slopes and average level for each unit (rows sorted by unit)."""
+def average_practice(
+    rows: Rows, unit: Codes, units: int, solution: LevelsFit, reference: Reference, *, penalised: bool = False
+) -> Practice:
+    """Find slopes and average level for each unit (rows sorted by unit); ``penalised``: slopes are Firth's."""
     finite = solution.levels[np.isfinite(solution.levels)]
     start = float(np.median(finite)) if len(finite) else 0.0
     if reference == "all":
         slopes = solution.slopes[None]
         average = average_levels(rows, unit, slopes, np.array([start]), own=True)
         return Practice(np.repeat(slopes, units, axis=0), np.repeat(average, units), np.ones(units, dtype=bool), False)
-    left = leave_out(rows, unit, units, solution)
+    left = (firth_leave_out if penalised else leave_out)(rows, unit, units, solution)
     slopes = np.where(left.found[:, None], left.slopes, 0.0)
-    if len(rows.starts) == 1 and rows.family.canonical and left.found.all():
+    if len(rows.starts) == 1 and rows.family.canonical and not penalised and left.found.all():
         # The pooled maximum already has observed equal to expected over the others.
         average = left.levels[0]
     else:

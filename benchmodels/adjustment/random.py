@@ -154,6 +154,8 @@ def fit_random(model: RandomEffects, data: object) -> Fit:
         )
     if model.method == "reml" and family.name != "gaussian":
         raise SpecificationError("method='reml' is for family='gaussian'; use method='ml'")
+    if model.sampling_weights is not None:
+        raise SpecificationError("sampling_weights do not go with RandomEffects; use FixedEffects or Pooled")
     design = read_design(model.formula, model, data)
     check_events(design, family)
     rows = rows_of(design, family, each=True)

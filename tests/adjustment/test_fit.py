@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-from benchmodels import ConvergenceError, FixedEffects, Pooled
+from benchmodels import ConvergenceError, FixedEffects, Pooled, SpecificationError
 from benchmodels.kernels import newton
 from benchmodels.datasets import STAR98_COVARIATES
 from tests import plain
@@ -143,6 +143,53 @@ def test_clustered_errors_are_cr1(family):
     k = data["unit"].nunique()
     found_errors = found.loc[order, "std_error"]
     np.testing.assert_allclose(found_errors, reference.bse.to_numpy() * np.sqrt(k / (k - 1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson", "gaussian"])
+@pytest.mark.parametrize("kind", ["HC0", "HC1", "HC2", "HC3"])
+def test_errors_from_the_spread_of_rows_see_through_cells(family, kind):
+    """Rows that were added up for speed still count one by one."""
+    data = table(family, n=300).drop(columns="x")
+    data["x"] = np.arange(len(data)) % 4
+    sizes = {"binomial": {"trials": "m"}, "poisson": {"exposure": "m"}, "gaussian": {"exposure": "m"}}[family]
+    if kind in ("HC2", "HC3"):
+        sizes, data["m"] = {}, 1
+        data["y"] = (data["y"] > data["y"].median()).astype(float) if family == "binomial" else data["y"] * 1.0
+    fit = Pooled("y ~ x + g", unit="unit", family=family, **sizes).fit(data)
+    assert len(fit.design.outcome) < 0.9 * len(data)
+    size = data["m"].to_numpy(float)
+    dense = np.column_stack([np.ones(len(data)), data["g"] == "b", data["g"] == "c", data["x"]]).astype(float)
+    names = ["level", "g[T.b]", "g[T.c]", "x"]
+    beta = fit.coefficients().set_index("name").loc[names, "estimate"].to_numpy()
+    mu, w = plain.mean(family, dense @ beta), size * plain.weight(family, dense @ beta)
+    residual = data["y"].to_numpy() - size * mu
+    bread = np.linalg.inv((dense * w[:, None]).T @ dense)
+    leverage = w * np.einsum("nq,qr,nr->n", dense, bread, dense)
+    n, q = dense.shape
+    scale = {"HC0": 1.0, "HC1": n / (n - q), "HC2": 1 / (1 - leverage), "HC3": 1 / (1 - leverage) ** 2}[kind]
+    by_rows = bread @ (dense * (residual**2 * scale)[:, None]).T @ dense @ bread
+    found = fit.coefficients(covariance=kind).set_index("name").loc[names, "std_error"]
+    np.testing.assert_allclose(found**2, by_rows.diagonal(), rtol=1e-8)
+
+
+def test_leverage_of_rows_of_different_size_is_not_known_once_added_up():
+    data = table("binomial").drop(columns="x").assign(m=50)
+    data.loc[::3, "m"] = 60
+    fit = Pooled("y ~ g", unit="unit", trials="m").fit(data)
+    fit.coefficients(covariance="HC1")
+    with pytest.raises(SpecificationError, match="HC2 needs the leverage of each row"):
+        fit.coefficients(covariance="HC2")
+
+
+def test_wild_bootstrap_of_a_slope():
+    data = table("gaussian", n=200)
+    fit = Pooled("y ~ x + g", unit="unit", family="gaussian", exposure="m").fit(data)
+    found = fit.wild_bootstrap("x", rng=1)
+    assert found.replicates == 9999
+    assert found.lower < fit.slopes["x"] < found.upper
+    assert fit.wild_bootstrap("x", null=float(fit.slopes["x"]), rng=1).p_value == pytest.approx(1.0)
+    with pytest.raises(SpecificationError, match="no coefficient 'z'"):
+        fit.wild_bootstrap("z")
 
 
 def test_intervals_of_coefficients_are_symmetric_and_widen():

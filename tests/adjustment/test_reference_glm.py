@@ -87,3 +87,21 @@ def test_unit_dummies(table, results):
     want = results["logit_unit_dummies"]
     np.testing.assert_allclose(estimate, [want["coef"]["x1"], want["coef"]["x2"]], rtol=1e-7)
     np.testing.assert_allclose(error, want["se"][1:3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(GLM))
+def test_robust_errors(table, results, name):
+    """R keeps the working weights of its last but one step."""
+    formula, options = GLM[name]
+    fit = Pooled(formula, unit="unit", **options).fit(table)
+    n, q = len(table), len(fit.slopes) + 1
+    want = results[name]
+    for kind in ("HC0", "HC1"):
+        if kind in want:
+            np.testing.assert_allclose(
+                coefficients(fit, covariance=kind)[1] ** 2, np.diag(want[kind]), rtol=1e-6, err_msg=kind
+            )
+    if "cluster_HC0" in want:
+        clustered = coefficients(fit, covariance="CR1")[1] ** 2
+        np.testing.assert_allclose(clustered, np.diag(want["cluster_HC0"]), rtol=1e-6)
+        np.testing.assert_allclose(clustered * (n - 1) / (n - q), np.diag(want["cluster_HC1"]), rtol=1e-6)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import benchmodels
-from benchmodels import FixedEffects, PartialResultWarning, Pooled, datasets, rank
+from benchmodels import FixedEffects, PartialResultWarning, Pooled, RandomEffects, datasets, rank
 from benchmodels.parallel import map_blocks
 
 HERE = Path(__file__).parent
@@ -91,6 +91,21 @@ SCENARIOS = {
         {"contrast": "difference"},
         level="school_cells",
         redrawn=("schools",),
+    ),
+    "special_education_random_difference": Scenario(
+        "special_education", _pupils(RandomEffects, "segregated", FEWER), "segregated", {"contrast": "difference"}
+    ),
+    "special_education_random_within_ratio": Scenario(
+        "special_education",
+        _pupils(RandomEffects, "segregated", FEWER, slopes="within"),
+        "segregated",
+        {"contrast": "ratio"},
+    ),
+    "school_absence_probit_ratio": Scenario(
+        "school_absence",
+        _pupils(Pooled, "high_absence", FEWER, link="probit"),
+        "high_absence",
+        {"contrast": "ratio"},
     ),
     "sheltered_housing_ratio": Scenario("sheltered_housing", HOUSING, "cost_1000dkk", {"contrast": "ratio"}),
     "sheltered_housing_direct": Scenario(
