@@ -50,7 +50,8 @@ def coefficients(fit: Fit, *, covariance: Covariance, by: By, level: float) -> p
         if covariance == "quasi":
             matrix = matrix * (fit.pearson / fit.dispersion)
     elif covariance.startswith("HC"):
-        matrix = turn @ hc(_cases(fit, covariance), covariance) @ turn.T  # type: ignore[arg-type]
+        spread = np.asarray(hc(_cases(fit, covariance), covariance))  # type: ignore[arg-type]
+        matrix = turn @ spread @ turn.T
     else:
         rows = _working(fit)
         clusters, known = _clusters(fit, by), (rows.weight > 0)
@@ -105,7 +106,9 @@ def within_between(random: RandomPart, p: int, level: float) -> pd.DataFrame:
     """Return what `Fit.within_between` documents; ``p`` is the number of the formula's columns."""
     names = random.names
     if len(names) == p:
-        raise SpecificationError("slopes within and between units are told apart with slopes='within'")
+        raise SpecificationError(
+            "no slopes within and between units: ask for slopes='within', with covariates whose means differ between units"
+        )
     means = np.arange(p, len(names))
     within = np.array([names.index(names[j][5:-1]) for j in means])
     c = random.covariance
@@ -133,11 +136,11 @@ def _model(fit: Fit) -> Floats:
     if family.name == "beta_binomial":
         # Shape and slopes are tied, and the expected information has no closed form.
         whole = np.linalg.inv(shape.joint_information(fit._rows, fit._solution))
-        return whole if pooled else whole[: len(fit._solution.slopes), : len(fit._solution.slopes)]
+        return np.asarray(whole if pooled else whole[: len(fit._solution.slopes), : len(fit._solution.slopes)])
     information = step.schur()
     if pooled:
         information = np.block([[step.gram, step.border.T], [step.border, step.level_weight[None]]])
-    return np.linalg.inv(information) * fit.dispersion if len(information) else information
+    return np.asarray(np.linalg.inv(information) * fit.dispersion if len(information) else information)
 
 
 def _working(fit: Fit) -> WorkingRows:

@@ -141,7 +141,7 @@ def _random_pieces(columns: Floats, information: Floats, kept: Floats, unit: Cod
         sums = weighted.sum(0)
         total = sums[-1] if sums[-1] > 0 else 1.0
         pieces[i, :r, :r] = weighted.T @ z[part] - np.outer(sums, sums) * (kept[cuts[i]] / total)
-    return pieces + (random.information - pieces.sum(0)) / k
+    return np.asarray(pieces + (random.information - pieces.sum(0)) / k)
 
 
 def _framed(inner: Floats, moves: Floats, place: Codes) -> Floats:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from benchmodels.adjustment.estimate import check_events, raise_dependent, raise
 from benchmodels.adjustment.fit import Fit
 from benchmodels.adjustment.practice import Practice
 from benchmodels.design import Design, read_design
-from benchmodels.errors import ConvergenceError, DataError, SpecificationError
+from benchmodels.errors import ConvergenceError, DataError, PartialResultWarning, SpecificationError
 from benchmodels.kernels import linear_intercept as linear
 from benchmodels.kernels import random_intercept as quadrature
 from benchmodels.kernels.basis import Basis, group_means, orthogonal
@@ -35,9 +36,10 @@ __all__ = ["RandomPart", "fit_random", "random_practice"]
 
 Found: TypeAlias = linear.LinearInterceptFit | quadrature.RandomInterceptFit
 
-# Nodes of the adaptive quadrature: nine give the digits that are printed, also for units of a few cases
-# (tests/kernels/test_random_intercept.py).
-NODES = 9
+# Nodes of the adaptive quadrature, and those where its own estimate of its error is above this part of a standard
+# error: with a wide spread and few events a unit's posterior is far from normal.
+NODES, MORE_NODES = 9, 25
+QUADRATURE_ERROR = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +56,6 @@ class Arrays:
         d = self.design
         return self.columns, d.outcome, d.size, d.offset, d.unit, len(d.units)
 
-    @property
-    def names(self) -> dict[str, str]:
-        """Family and link as the quadrature reads them."""
-        return {"family": self.rows.family.name, "link": self.rows.family.link}
-
     @cached_property
     def statistics(self) -> linear.UnitStatistics:
         """What the linear model knows of the rows."""
@@ -67,11 +64,18 @@ class Arrays:
     def without(self, left: int | None) -> linear.UnitStatistics:
         """What the linear model knows of the rows of all units, or of all but one."""
         d = self.design
-        arrays = (self.columns, d.outcome, d.size, d.squares, d.cases, d.offset, d.unit)
-        if left is None:
-            return linear.unit_statistics(*arrays, len(d.units))
-        *kept, unit = (a[d.unit != left] for a in arrays)
-        return linear.unit_statistics(*kept, unit - (unit > left), len(d.units) - 1)
+        keep: Any = slice(None) if left is None else d.unit != left
+        unit = d.unit if left is None else d.unit[keep] - (d.unit[keep] > left)
+        return linear.unit_statistics(
+            self.columns[keep],
+            d.outcome[keep],
+            d.size[keep],
+            d.squares[keep],
+            d.cases[keep],
+            d.offset[keep],
+            unit,
+            len(d.units) - (left is not None),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +125,7 @@ class RandomPart:
     pooled_log_likelihood: float
     _arrays: Arrays
     _found: Found
+    _nodes: int
 
     @property
     def expected_names(self) -> tuple[str, ...]:
@@ -138,7 +143,10 @@ class RandomPart:
         with one_blas_thread():
             if isinstance(found, linear.LinearInterceptFit):
                 return linear.profile_unit_sd(arrays.statistics, found, level)
-            return quadrature.profile_unit_sd(*arrays.binary, **arrays.names, nodes=NODES, fit=found, confidence=level)
+            family = arrays.rows.family
+            return quadrature.profile_unit_sd(
+                *arrays.binary, family=family.name, link=family.link, nodes=self._nodes, fit=found, confidence=level
+            )
 
     def no_spread_p(self) -> float:
         """Return the p value of unit_sd = 0: twice the log-likelihood ratio against half χ²(0), half χ²(1)."""
@@ -166,11 +174,11 @@ def fit_random(model: RandomEffects, data: object) -> Fit:
             _raise_dependent(design, names, whole.dependent)
         scaled, basis = _scaled(columns, design.size)
         arrays = Arrays(scaled, design, rows)
-        found = _maximum(arrays, model.method)
+        found, nodes = _maximum(arrays, model.method)
     if not found.certificate.converged:
         p = len(design.names)
         raise_not_converged(design, _part(basis, slice(0, p)), found.slopes[:p], found.certificate)
-    return _fit(model, design, arrays, basis, names, varying, found)
+    return _fit(model, design, arrays, basis, names, varying, found, nodes)
 
 
 def _model_columns(design: Design, slopes: str) -> tuple[Floats, tuple[str, ...], Codes]:
@@ -186,8 +194,11 @@ def _model_columns(design: Design, slopes: str) -> tuple[Floats, tuple[str, ...]
         raise SpecificationError(
             "slopes='within' needs a covariate that varies within units; these do not: " + ", ".join(design.names)
         )
-    columns = np.column_stack([design.columns, means[:, varying][design.unit]])
-    return columns, (*design.names, *(f"mean({design.names[j]})" for j in varying)), varying
+    # What is alike in all units on average has a slope within units only.
+    apart = np.ptp(means[:, varying], axis=0)
+    between = varying[apart > 1e-9 * np.maximum(np.abs(means[:, varying]).max(axis=0), 1e-300)]
+    columns = np.column_stack([design.columns, means[:, between][design.unit]])
+    return columns, (*design.names, *(f"mean({design.names[j]})" for j in between)), varying
 
 
 def _scaled(columns: Floats, size: Floats) -> tuple[Floats, Basis]:
@@ -214,12 +225,25 @@ def _raise_dependent(design: Design, names: Sequence[str], dependent: tuple[int,
     )
 
 
-def _maximum(
-    arrays: Arrays, method: Literal["ml", "reml"]
-) -> linear.LinearInterceptFit | quadrature.RandomInterceptFit:
-    if arrays.rows.family.name == "gaussian":
-        return linear.fit_linear_intercept(arrays.statistics, method=method)
-    return quadrature.fit_random_intercept(*arrays.binary, **arrays.names, nodes=NODES)
+def _maximum(arrays: Arrays, method: Literal["ml", "reml"]) -> tuple[Found, int]:
+    """Return the maximum, and the quadrature nodes it was found with."""
+    family = arrays.rows.family
+    if family.name == "gaussian":
+        return linear.fit_linear_intercept(arrays.statistics, method=method), 0
+    found = quadrature.fit_random_intercept(*arrays.binary, family=family.name, link=family.link, nodes=NODES)
+    if not found.certificate.converged or found.quadrature_error <= QUADRATURE_ERROR:
+        return found, NODES
+    found = quadrature.fit_random_intercept(
+        *arrays.binary, family=family.name, link=family.link, nodes=MORE_NODES, start=found
+    )
+    if found.quadrature_error > QUADRATURE_ERROR:
+        warnings.warn(
+            f"the quadrature of {MORE_NODES} nodes may be {found.quadrature_error:.2f} standard errors off: units with "
+            f"few events differ by {found.unit_sd:.1f} on the link scale; FixedEffects makes no assumption on how",
+            PartialResultWarning,
+            stacklevel=4,
+        )
+    return found, MORE_NODES
 
 
 def _fit(
@@ -230,12 +254,13 @@ def _fit(
     names: tuple[str, ...],
     varying: Codes,
     found: Found,
+    nodes: int,
 ) -> Fit:
-    k, whole = len(design.units), len(names)
+    k, whole, scale = len(design.units), len(names), np.asarray(basis.turn)
     if isinstance(found, linear.LinearInterceptFit):
         effects, sd, dispersion = found.effects, np.sqrt(found.effect_variance), found.residual_sd**2
         covariance = found.covariance
-        information = np.linalg.inv(covariance)
+        information: Floats = np.asarray(np.linalg.inv(covariance))
         if not found.boundary:
             # Slopes and spread are orthogonal; nothing that is linear in the level rests on the spread's own precision.
             information = np.pad(information, (0, 1))
@@ -243,13 +268,13 @@ def _fit(
     else:
         effects, sd, dispersion = found.modes, found.posterior_sd, 1.0
         information = found.information
-        covariance = np.linalg.inv(information)[: whole + 1, : whole + 1]
+        covariance = np.asarray(np.linalg.inv(information))[: whole + 1, : whole + 1]
     # The restricted likelihood is of the columns as they came, not as they were scaled.
-    unscaled = np.log(basis.turn.diagonal()).sum() if model.method == "reml" else 0.0
+    unscaled = np.log(scale.diagonal()).sum() if model.method == "reml" else 0.0
     mean = effects if isinstance(found, linear.LinearInterceptFit) else found.posterior_mean
     expected_by = _expected_by(model, design, varying, whole)
     inside, outside = expected_by, np.setdiff1d(np.arange(whole), expected_by)
-    turn = np.block([[basis.turn, np.zeros((whole, 1))], [-(basis.center @ basis.turn)[None], np.ones((1, 1))]])
+    turn = np.block([[scale, np.zeros((whole, 1))], [-(basis.center @ scale)[None], np.ones((1, 1))]])
     between = arrays.columns[:, outside] @ found.slopes[outside]
     context = group_means(between[:, None], design.size, design.unit, k)[:, 0]
     random = RandomPart(
@@ -270,10 +295,11 @@ def _fit(
         pooled_log_likelihood=found.pooled_log_likelihood + unscaled,
         _arrays=arrays,
         _found=found,
+        _nodes=nodes,
     )
     rows = replace(arrays.rows, columns=np.ascontiguousarray(arrays.columns[:, inside]))
     solution = _solution(rows, found.slopes[inside], found.level + context + effects, found.certificate)
-    own_basis = Basis(basis.center[inside], basis.turn[np.ix_(inside, inside)], ())
+    own_basis = Basis(basis.center[inside], scale[np.ix_(inside, inside)], ())
     return Fit(model, design, found.certificate, rows, own_basis, solution, random)
 
 
@@ -331,11 +357,11 @@ def _counts_without(arrays: Arrays, random: RandomPart, i: int) -> quadrature.Ra
     p = columns.shape[1]
     unit_sd = 0.0 if found.boundary else float(found.unit_sd * np.exp(np.clip(move[-1], -1.0, 1.0)))
     start = (found.slopes + move[:p], float(found.level + move[p]), unit_sd)
-    rest = unit[keep] - (unit[keep] > i)
+    rest, family = unit[keep] - (unit[keep] > i), arrays.rows.family
     try:
         return quadrature.fit_random_intercept(
             columns[keep], outcome[keep], size[keep], offset[keep], rest, units - 1,
-            **arrays.names, nodes=NODES, start=start,
+            family=family.name, link=family.link, nodes=random._nodes, start=start,
         )  # fmt: skip
     except (ConvergenceError, np.linalg.LinAlgError):
         return None

@@ -116,9 +116,9 @@ def mean(family: Family, eta: Floats) -> Floats:
     if family.link == "log":
         return np.exp(eta)
     if family.link == "probit":
-        return np.exp(log_ndtr(eta))
+        return np.asarray(np.exp(log_ndtr(eta)))
     if family.link == "cloglog":
-        return -np.expm1(-np.exp(np.minimum(eta, 700.0)))
+        return np.asarray(-np.expm1(-np.exp(np.minimum(eta, 700.0))))
     return np.array(eta)
 
 
@@ -204,7 +204,7 @@ def _pull(family: Family, eta: Floats, mu: Floats, size: Floats, cases: Floats) 
     if family.link == "log":
         return np.exp(-eta)
     if family.link == "probit":
-        return np.exp(-0.5 * eta * eta - 0.5 * np.log(2.0 * np.pi) - log_ndtr(eta) - log_ndtr(-eta))
+        return np.asarray(np.exp(-0.5 * eta * eta - 0.5 * np.log(2.0 * np.pi) - log_ndtr(eta) - log_ndtr(-eta)))
     return np.exp(np.minimum(eta, 700.0)) / np.maximum(mu, np.finfo(float).tiny)
 
 

@@ -178,12 +178,16 @@ def answer(
 
 
 def _fit(study: Study, table: Table) -> Any:
-    from benchmodels.adjustment import FixedEffects, Pooled
+    from benchmodels.adjustment import FixedEffects, Pooled, RandomEffects
 
-    model: type[Pooled | FixedEffects] = Pooled if study.model.kind == "pooled" else FixedEffects
-    roles: dict[str, Any] = study.roles.model_dump()
-    roles["choice"] = tuple(roles["choice"])
-    return model(study.model.formula, family=study.model.family, missing=study.model.missing, **roles).fit(table.frame)
+    asked = study.model
+    options: dict[str, Any] = {"family": asked.family, "link": asked.link, "missing": asked.missing}
+    options |= study.roles.model_dump() | {"choice": tuple(study.roles.choice)}
+    if asked.kind.startswith("random-effects"):
+        slopes: Any = "within" if asked.kind.endswith("within") else "pooled"
+        return RandomEffects(asked.formula, slopes=slopes, **options).fit(table.frame)
+    model: type[Pooled | FixedEffects] = Pooled if asked.kind == "pooled" else FixedEffects
+    return model(asked.formula, **options).fit(table.frame)
 
 
 def _refuse_without_expected(comparison: Comparison) -> None:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
 from benchmodels.errors import SpecificationError
+from benchmodels.kernels.families import FamilyName, Link
+from benchmodels.roles import Missing
 
 __all__ = ["Language", "Study", "Texts", "parse_study", "read_study", "shipped_studies"]
 
@@ -70,6 +72,7 @@ class Roles(_Section):
     exposure: Name | None = Field(None, description="Time or volume, as given.")
     offset: Name | None = Field(None, description="Known term on the link scale.")
     frequency: Name | None = Field(None, description="The row stands for so many equal cases.")
+    sampling_weights: Name | None = Field(None, description="Design weights of a survey.")
     period: Name | None = Field(None, description="Year, half-year or month.")
     cluster: Name | None = Field(None, description="School or person within the unit.")
     choice: list[Name] = Field(default_factory=list, description="Columns under the unit's own control.")
@@ -82,6 +85,7 @@ class Roles(_Section):
             self.exposure,
             self.offset,
             self.frequency,
+            self.sampling_weights,
             self.period,
             self.cluster,
         ]
@@ -91,10 +95,13 @@ class Roles(_Section):
 class Model(_Section):
     """How the expected value is found."""
 
-    kind: Literal["pooled", "fixed-effects"] = Field(description="Coefficients over all rows, or within units.")
+    kind: Literal["pooled", "fixed-effects", "random-effects", "random-effects-within"] = Field(
+        description="Coefficients over all rows; within units; over all rows or within units with units as a sample."
+    )
     formula: Annotated[str, StringConstraints(pattern=r"~")] = Field(description="outcome ~ composition.")
-    family: Literal["gaussian", "binomial", "poisson"] = Field(description="Family of the outcome.")
-    missing: Literal["raise", "drop"] = Field("raise", description="What to do with rows with missing values.")
+    family: FamilyName = Field(description="Family of the outcome.")
+    link: Link | None = Field(None, description="Link, where it is not the family's first.")
+    missing: Missing = Field("raise", description="What to do with rows with missing values.")
 
 
 class Asked(_Section):
@@ -259,7 +266,7 @@ def _cross_faults(table: dict[str, Any]) -> list[str]:
         if family == "binomial" and "trials" not in roles and "frequency" not in roles:
             # A 0/1 outcome, one row a case, needs neither; nothing to say.
             return faults
-        if family in ("gaussian", "poisson") and "trials" in roles:
+        if family not in ("binomial", "beta_binomial") and "trials" in roles:
             faults.append(f"roles.trials: belongs to family 'binomial' (found family {family!r})")
     return faults
 

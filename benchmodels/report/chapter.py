@@ -81,7 +81,7 @@ class Chapter:
     counts : bool
         The outcome counts cases, so that observed less expected is a number of them.
     formula, kind : str
-        The model as written, and 'pooled' or 'fixed-effects'.
+        The model as written, and 'pooled', 'fixed-effects', 'random-effects' or 'random-effects-within'.
     notes : sequence of str
         Warnings from the calculation.
     files : mapping of str to str
