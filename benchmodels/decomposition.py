@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, SpecificationError
-from benchmodels.kernels.basis import group_sums
+from benchmodels.kernels.basis import group_means, group_sums
 from benchmodels.kernels.cells import collapse
-from benchmodels.kernels.families import Family, mean
+from benchmodels.kernels.families import Family, marginal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,19 +102,16 @@ def decompose(fit: Fit) -> Decomposition:
     98 units take about a second. Beyond 4 million pairs of values (continuous covariates) a set's values are gathered
     on a grid of 2,000, mean preserved.
     """
-    design, rows, solution = fit.design, fit._rows, fit._solution
+    design, rows = fit.design, fit._rows
     k = len(design.units)
     if not design.terms:
         raise SpecificationError("the formula has no covariates: every unit is expected to be like the country")
-    names = [name for name, _ in design.terms]
-    values = design.columns
-    slopes = fit.slopes.to_numpy()
-    effects = [values[:, where] @ slopes[where] for _, where in design.terms]
+    names, effects = _effects(fit)
     if np.any(design.offset != 0):
         names.append("offset")
         effects.append(design.offset)
     everyone = fit.practice("all")
-    level = float(everyone.average[0] + fit._basis.level_shift(solution.slopes))
+    level = float(everyone.average[0])
     if rows.family.link == "identity":
         weight = group_sums(design.unit, design.size, k)
         own = np.stack([group_sums(design.unit, design.size * e, k) / weight for e in effects], axis=1)
@@ -123,7 +120,8 @@ def decompose(fit: Fit) -> Decomposition:
     else:
         if len(effects) > MOST_TERMS:
             raise SpecificationError(f"{len(effects)} terms; the parts are computed for at most {MOST_TERMS}")
-        parts, exact = _shapley(rows.family, effects, level, design.unit, design.size, k)
+        spread = None if everyone.spread is None else everyone.spread[:1]
+        parts, exact = _shapley(rows.family, effects, level, spread, design.unit, design.size, k)
     size = group_sums(design.unit, design.size, k)
     country = float(design.outcome.sum() / design.size.sum())
     expected = fit.expected(reference="others").to_numpy() / size
@@ -140,8 +138,35 @@ def decompose(fit: Fit) -> Decomposition:
     return Decomposition(design.units, (*names, LEFT_OUT), parts, expected, country, exact)
 
 
+def _effects(fit: Fit) -> tuple[list[str], list[Floats]]:
+    """Return terms and what each adds to the linear predictor of a cell, (n,), up to a constant that the level has."""
+    design = fit.design
+    term_of = {design.names[j]: name for name, where in design.terms for j in range(where.start, where.stop)}
+    effects: dict[str, Floats] = {}
+    centre = fit._basis.center if fit.random is None else fit.random.center[fit.random.inside]
+    for j, (name, slope) in enumerate(fit.slopes.items()):
+        own = str(name).removeprefix("mean(").removesuffix(")") if str(name) not in term_of else str(name)
+        if str(name) in term_of:
+            column = design.columns[:, design.names.index(own)]
+        else:
+            # The unit's mean of a covariate counts to that covariate's term.
+            k = len(design.units)
+            column = group_means(design.columns[:, [design.names.index(own)]], design.size, design.unit, k)[
+                design.unit, 0
+            ]
+        effect = slope * (column - centre[j])
+        effects[term_of[own]] = effects[term_of[own]] + effect if term_of[own] in effects else effect
+    return list(effects), list(effects.values())
+
+
 def _shapley(
-    family: Family, effects: list[Floats], level: float, unit: NDArray[np.intp], size: Floats, k: int
+    family: Family,
+    effects: list[Floats],
+    level: float,
+    spread: Floats | None,
+    unit: NDArray[np.intp],
+    size: Floats,
+    k: int,
 ) -> tuple[Floats, bool]:
     """Return Shapley values (k, T) of the terms, and whether nothing was gathered on a grid."""
     terms = len(effects)
@@ -163,7 +188,7 @@ def _shapley(
             outside = _values(effects, codes, radix, tuple(t for t in range(terms) if t not in chosen), country[None])
             if len(inside[0]) * len(outside[0]) > MOST_PAIRS:
                 inside, outside, exact = _gathered(*inside), _gathered(*outside), False
-            table = mean(family, inside[0][:, None] + outside[0] + level)
+            table = marginal(family, inside[0][:, None] + outside[0] + level, spread)[0]
             worth[chosen] = inside[1] @ (table @ outside[1][0])
     parts = np.zeros((len(own), terms))
     for chosen, value in worth.items():

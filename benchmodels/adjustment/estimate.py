@@ -52,7 +52,9 @@ def fit_model(
     if penalised and not (family.counted and family.canonical and not family.by_row):
         raise SpecificationError("penalty='firth' is for family='binomial' with the logit link, and for 'poisson'")
     if model.sampling_weights is not None and (penalised or family.by_row):
-        raise SpecificationError("sampling_weights do not go with penalty='firth', nor with a negative or beta-binomial")
+        raise SpecificationError(
+            "sampling_weights do not go with penalty='firth', nor with a negative or beta-binomial"
+        )
     check_events(design, family, categories=not penalised)
     if each and design.names and not penalised:
         _check_mixed(design, family)

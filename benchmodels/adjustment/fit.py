@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -257,11 +258,17 @@ class Fit:
     def practice(self, reference: Reference = "others") -> Practice:
         """Return average practice as each unit meets it: slopes and the average level; see `Practice`."""
         check_option("reference", reference, get_args(Reference))
+        return self._others if reference == "others" else self._practice("all")
+
+    @cached_property
+    def _others(self) -> Practice:
+        # Every comparison, calibration and diagnosis asks for it, and random effects are fitted k times.
+        return self._practice("others")
+
+    def _practice(self, reference: Reference) -> Practice:
         with one_blas_thread():
             if self.random is not None:
-                from benchmodels.adjustment.random import random_practice
-
-                return random_practice(self, reference)
+                return self.random.practice(self._rows, self.design.unit, reference)
             d, penalised = self.design, self.penalised
             return average_practice(self._rows, d.unit, len(d.units), self._solution, reference, penalised=penalised)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["RandomPart", "fit_random", "random_practice"]
+__all__ = ["RandomPart", "fit_random"]
 
 Found: TypeAlias = linear.LinearInterceptFit | quadrature.RandomInterceptFit
 
@@ -147,6 +147,29 @@ class RandomPart:
             return quadrature.profile_unit_sd(
                 *arrays.binary, family=family.name, link=family.link, nodes=self._nodes, fit=found, confidence=level
             )
+
+    def practice(self, rows: Rows, unit: Codes, reference: Reference) -> Practice:
+        """Return average practice for each unit: slopes, spread and average level.
+
+        Under ``reference="others"`` the model is fitted again without each unit, from the fit less the unit's own part
+        of the score: one or two Newton steps for counts, a one-dimensional profile for a Gaussian outcome.
+        """
+        arrays, k, inside = self._arrays, len(self.context), self.inside
+        start = np.full(k, self.level)
+        if reference == "all":
+            slopes, spread = self._found.slopes[inside][None], np.array([self.unit_sd])
+            average = np.repeat(average_levels(rows, unit, slopes, start[:1], own=True, spread=spread), k)
+            return Practice(np.repeat(slopes, k, axis=0), average, np.ones(k, bool), False, np.repeat(spread, k))
+        slopes, spread = np.full((k, len(inside)), np.nan), np.full(k, np.nan)
+        without = _linear_without if rows.family.name == "gaussian" else _counts_without
+        for i in range(k):
+            one = without(arrays, self, i)
+            if one is not None and one.certificate.converged:
+                slopes[i], spread[i] = one.slopes[inside], one.unit_sd
+        found = np.isfinite(spread)
+        filled, sd = np.where(found[:, None], slopes, 0.0), np.where(found, spread, self.unit_sd)
+        average = average_levels(rows, unit, filled, start, own=False, spread=sd)
+        return Practice(slopes, np.where(found, average, np.nan), found, True, spread)
 
     def no_spread_p(self) -> float:
         """Return the p value of unit_sd = 0: twice the log-likelihood ratio against half χ²(0), half χ²(1)."""
@@ -315,36 +338,6 @@ def _solution(rows: Rows, slopes: Floats, levels: Floats, certificate: Certifica
     p, g = len(slopes), len(levels)
     nothing = Step(np.zeros(p), np.zeros(g), np.zeros((p, p)), np.zeros((g, p)), np.zeros(g), 1.0)
     return LevelsFit(slopes, levels, nothing, certificate)
-
-
-def random_practice(fit: Fit, reference: Reference) -> Practice:
-    """Return average practice of a random-intercept fit for each unit: slopes, spread and average level.
-
-    Under ``reference="others"`` the model is fitted again without each unit, from the fit less the unit's own part of
-    the score: one or two Newton steps for counts, a one-dimensional profile for a Gaussian outcome.
-    """
-    random, design, rows = fit.random, fit.design, fit._rows
-    assert random is not None
-    arrays, k = random._arrays, len(design.units)
-    inside = random.inside
-    start = np.full(k, random.level)
-    if reference == "all":
-        slopes = random._found.slopes[inside][None]
-        spread = np.array([random.unit_sd])
-        average = average_levels(rows, design.unit, slopes, start[:1], own=True, spread=spread)
-        return Practice(
-            np.repeat(slopes, k, axis=0), np.repeat(average, k), np.ones(k, bool), False, np.repeat(spread, k)
-        )
-    slopes, spread = np.full((k, len(inside)), np.nan), np.full(k, np.nan)
-    without = _linear_without if rows.family.name == "gaussian" else _counts_without
-    for i in range(k):
-        one = without(arrays, random, i)
-        if one is not None and one.certificate.converged:
-            slopes[i], spread[i] = one.slopes[inside], one.unit_sd
-    found = np.isfinite(spread)
-    filled, sd = np.where(found[:, None], slopes, 0.0), np.where(found, spread, random.unit_sd)
-    average = average_levels(rows, design.unit, filled, start, own=False, spread=sd)
-    return Practice(slopes, np.where(found, average, np.nan), found, True, np.where(found, spread, np.nan))
 
 
 def _counts_without(arrays: Arrays, random: RandomPart, i: int) -> quadrature.RandomInterceptFit | None:

@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from benchmodels import FixedEffects, Pooled, RandomEffects, SpecificationError
+from benchmodels.decomposition import decompose
 from tests import plain
 
 # Both are as exact as their searches, 1e-8 standard errors.
@@ -196,3 +197,13 @@ def test_what_random_effects_do_not_take():
         ask(data, model=Pooled).unit_effects()
     with pytest.raises(SpecificationError, match="needs a covariate that varies within units"):
         ask(data.assign(x=data["unit"].str.slice(1).astype(float)), slopes="within", formula="y ~ x")
+
+
+@pytest.mark.parametrize("options", [{}, {"slopes": "within"}, {"slopes": "within", "context": "composition"}])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_expected_values_divide_by_term(family, options):
+    data = table(family, k=12, tied=0.5)
+    data["town"] = (data["unit"].str.slice(1).astype(int) % 2).astype(float)
+    parts = decompose(ask(data, family, formula="y ~ x + g + town", **options))
+    np.testing.assert_allclose(parts.parts.sum(axis=1), parts.expected - parts.country, atol=1e-10 * parts.country)
+    assert ("town" in parts.terms) == (options.get("context") == "composition" or not options)

@@ -28,6 +28,8 @@ HERE = Path(__file__).parent
 COVARIATES = "sex + grade_band + parents_education + parents_income + parents_work + origin + family + diagnosis"
 # Fewer cells, so that limits and clusters can be drawn as often.
 FEWER = "sex + grade_band + parents_education + diagnosis"
+# Fewer still, for random effects, which are fitted again without each unit.
+FEWEST = "parents_education + diagnosis"
 LEVEL = 0.95
 
 
@@ -93,11 +95,11 @@ SCENARIOS = {
         redrawn=("schools",),
     ),
     "special_education_random_difference": Scenario(
-        "special_education", _pupils(RandomEffects, "segregated", FEWER), "segregated", {"contrast": "difference"}
+        "special_education", _pupils(RandomEffects, "segregated", FEWEST), "segregated", {"contrast": "difference"}
     ),
     "special_education_random_within_ratio": Scenario(
         "special_education",
-        _pupils(RandomEffects, "segregated", FEWER, slopes="within"),
+        _pupils(RandomEffects, "segregated", FEWEST, slopes="within"),
         "segregated",
         {"contrast": "ratio"},
     ),
@@ -108,6 +110,18 @@ SCENARIOS = {
         {"contrast": "ratio"},
     ),
     "sheltered_housing_ratio": Scenario("sheltered_housing", HOUSING, "cost_1000dkk", {"contrast": "ratio"}),
+    "sheltered_housing_random_difference": Scenario(
+        "sheltered_housing",
+        RandomEffects(
+            "cost_1000dkk ~ C(year) + psychiatric_contacts_per_1000 + disability_pension_pct",
+            unit="municipality",
+            family="gaussian",
+            exposure="population_18_64",
+            period="year",
+        ),
+        "cost_1000dkk",
+        {"contrast": "difference"},
+    ),
     "sheltered_housing_direct": Scenario(
         "sheltered_housing", HOUSING, "cost_1000dkk", {"standard": "direct", "contrast": "difference"}, ranks=True
     ),

@@ -115,7 +115,9 @@ def test_no_spread_is_found_at_the_edge_half_of_the_time_and_rejected_at_most_as
     edge, rejected = [], []
     for _ in range(DRAWS):
         y = rng.binomial(m.astype(int), 1 / (1 + np.exp(2.0 - SLOPE * poor)))
-        fit = ask(RandomEffects, "binomial").fit(pd.DataFrame({"unit": unit, "poor": poor, "girl": girl, "y": y, "m": m}))
+        fit = ask(RandomEffects, "binomial").fit(
+            pd.DataFrame({"unit": unit, "poor": poor, "girl": girl, "y": y, "m": m})
+        )
         edge.append(fit.random.boundary)
         rejected.append(fit.unit_sd_test()[1] < 0.05)
     assert 0.35 < np.mean(edge) < 0.75
