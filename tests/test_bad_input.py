@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmodels import ConvergenceError, DataError, FixedEffects, Pooled, SpecificationError
+from benchmodels import ConvergenceError, DataError, FixedEffects, Pooled, RandomEffects, SpecificationError
 from benchmodels.errors import BenchmodelsError
 
 
@@ -221,7 +221,19 @@ CASES = [
     ("level not a number", compared(level=float("nan")), SpecificationError, ["level", "nan"]),
     ("level as text", compared(level="0.9"), SpecificationError, ["level", "'0.9'"]),
     ("level of truth", compared(level=True), SpecificationError, ["level", "True"]),
-    ("covariance", lambda: Pooled("y ~ x", unit="unit").fit(DATA).coefficients(covariance="HC1"), SpecificationError, ["covariance", "'model', 'unit'"]),
+    ("covariance", lambda: Pooled("y ~ x", unit="unit").fit(DATA).coefficients(covariance="robust"), SpecificationError, ["covariance", "'model', 'quasi', 'HC0'", "'robust'"]),
+    ("clusters without the role", lambda: Pooled("y ~ x", unit="unit").fit(DATA).coefficients(covariance="CR2", by="cluster"), SpecificationError, ["role cluster"]),
+    ("clusters of what", lambda: Pooled("y ~ x", unit="unit").fit(DATA).coefficients(covariance="CR2", by="school"), SpecificationError, ["by", "'unit', 'cluster'", "'school'"]),
+    ("link", pooled(link="log"), SpecificationError, ["link for family='binomial'", "'logit', 'probit', 'cloglog'", "'log'"]),
+    ("link of costs", pooled("cost ~ x", family="gaussian", link="log"), SpecificationError, ["link for family='gaussian'", "'identity'"]),
+    ("penalty", pooled(penalty="ridge"), SpecificationError, ["penalty", "'none', 'firth'", "'ridge'"]),
+    ("penalty of costs", pooled("cost ~ x", family="gaussian", penalty="firth"), SpecificationError, ["penalty='firth'", "'poisson'"]),
+    ("gamma of nothing", pooled("cost ~ x", at("cost", 4, 0.0), family="gamma"), DataError, ["'cost'", "above zero", "TwoPart", "row 4"]),
+    ("a share of two", pooled("x ~ g", at("x", 4, 2.0), family="fractional"), DataError, ["'x' is a share", "between 0 and 1"]),
+    ("negative weights", pooled(data=at("x", 4, -1.0), sampling_weights="x", formula="y ~ g"), DataError, ["'x' is sampling_weights", "at least 0"]),
+    ("random effects of shares", lambda: RandomEffects("y ~ x", unit="unit", family="fractional").fit(DATA), SpecificationError, ["RandomEffects takes family=", "'fractional'"]),
+    ("restricted likelihood of counts", lambda: RandomEffects("y ~ x", unit="unit", method="reml").fit(DATA), SpecificationError, ["method='reml'", "'gaussian'"]),
+    ("spread without random effects", lambda: Pooled("y ~ x", unit="unit").fit(DATA).unit_sd, SpecificationError, ["no random intercepts", "RandomEffects"]),
     ("calibration of costs", lambda: Pooled("cost ~ x", unit="unit", family="gaussian").fit(DATA).calibration(), SpecificationError, ["calibration", "counts"]),
     ("one bin", lambda: Pooled("y ~ x", unit="unit").fit(DATA).calibration(bins=1), SpecificationError, ["2 or more", "1"]),
     # --- out of all proportion

@@ -95,13 +95,13 @@ SCENARIOS = {
         redrawn=("schools",),
     ),
     "special_education_random_difference": Scenario(
-        "special_education", _pupils(RandomEffects, "segregated", FEWEST), "segregated", {"contrast": "difference"}
+        "special_education", _pupils(RandomEffects, "segregated", FEWEST), "segregated", {"contrast": "difference", "reference": "all"}
     ),
     "special_education_random_within_ratio": Scenario(
         "special_education",
         _pupils(RandomEffects, "segregated", FEWEST, slopes="within"),
         "segregated",
-        {"contrast": "ratio"},
+        {"contrast": "ratio", "reference": "all"},
     ),
     "school_absence_probit_ratio": Scenario(
         "school_absence",
