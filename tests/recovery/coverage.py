@@ -7,22 +7,18 @@ this file, with a hash of the code it was made with; the fast tests read the tab
 from __future__ import annotations
 
 import argparse
-import ast
-import hashlib
-import io
 import json
 import sys
 import time
-import tokenize
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-import benchmodels
 from benchmodels import FixedEffects, PartialResultWarning, Pooled, RandomEffects, datasets, rank
 from benchmodels.parallel import map_blocks
+from tests.recovery.code import code_hash, functions_run
 
 HERE = Path(__file__).parent
 COVARIATES = "sex + grade_band + parents_education + parents_income + parents_work + origin + family + diagnosis"
@@ -95,7 +91,10 @@ SCENARIOS = {
         redrawn=("schools",),
     ),
     "special_education_random_difference": Scenario(
-        "special_education", _pupils(RandomEffects, "segregated", FEWEST), "segregated", {"contrast": "difference", "reference": "all"}
+        "special_education",
+        _pupils(RandomEffects, "segregated", FEWEST),
+        "segregated",
+        {"contrast": "difference", "reference": "all"},
     ),
     "special_education_random_within_ratio": Scenario(
         "special_education",
@@ -126,47 +125,6 @@ SCENARIOS = {
         "sheltered_housing", HOUSING, "cost_1000dkk", {"standard": "direct", "contrast": "difference"}, ranks=True
     ),
 }
-
-
-def modules_run(call) -> list[str]:
-    """Return the package's own files that a call runs through, of those that intervals rest on."""
-    root = Path(benchmodels.__file__).parent
-    met = set()
-
-    def note(frame, event, _):
-        if event == "call":
-            met.add(frame.f_code.co_filename)
-
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    inside = {Path(f).relative_to(root).as_posix() for f in met if Path(f).is_relative_to(root)}
-    return sorted(f for f in inside if f.startswith(("kernels/", "adjustment/", "comparison")))
-
-
-def code_hash(modules: list[str]) -> str:
-    """Hash of the code that the intervals rest on, without comments, docstrings and blanks: words may be mended freely.
-
-    By position in the text, so that it is the same under every version of Python. Only the files that were run: a path
-    cannot lead elsewhere unless one of them changes.
-    """
-    root = Path(benchmodels.__file__).parent
-    digest = hashlib.sha256()
-    for file in map(root.joinpath, modules):
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
-        lines = text.splitlines()
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                row, column = token.start
-                lines[row - 1] = lines[row - 1][:column]
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node) is not None:
-                for row in range(node.body[0].lineno, node.body[0].end_lineno + 1):
-                    lines[row - 1] = ""
-        digest.update((file.name + "".join("".join(lines).split())).encode())
-    return digest.hexdigest()[:16]
 
 
 class Trial:
@@ -230,7 +188,7 @@ def by_size(truth) -> dict:
 
 def run(name: str, draws: int, workers: int, rng: int = 20260) -> dict:
     trial = Trial(SCENARIOS[name])
-    modules = modules_run(lambda: trial.block(1, np.random.default_rng(1)))
+    functions = functions_run(lambda: trial.block(1, np.random.default_rng(1)))
     started = time.perf_counter()
 
     def progress(done):
@@ -252,8 +210,8 @@ def run(name: str, draws: int, workers: int, rng: int = 20260) -> dict:
         "level": LEVEL,
         "units": len(trial.truth),
         "rng": rng,
-        "modules": modules,
-        "code": code_hash(modules),
+        "functions": functions,
+        "code": code_hash(functions),
         "withheld_share": float(np.isnan(hits).mean()),
         "mean_width": float(np.nanmean(widths)),
         "intervals": table,
