@@ -1,0 +1,111 @@
+"""What is run, how often, and what is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.problems import (
+    Bootstrap,
+    Cells,
+    LeaveOut,
+    LinearIntercept,
+    Logit,
+    Problem,
+    RandomIntercept,
+    UnitEffects,
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A problem in the plan; ``only`` names the solvers to run where not all are."""
+
+    problem: Problem
+    turns: int
+    one_thread: bool = True
+    only: tuple[str, ...] = ()
+
+
+KERNEL, FRAME = "benchmodels kernel", "benchmodels, dataframe"
+
+PLAN = (
+    Item(Logit(10_000), 3),
+    Item(Logit(100_000), 3),
+    Item(Logit(1_000_000), 5),
+    Item(UnitEffects(10_000), 3),
+    Item(UnitEffects(100_000), 3),
+    Item(UnitEffects(1_000_000), 5),
+    Item(UnitEffects(1_000_000), 3, one_thread=False),
+    Item(RandomIntercept(100_000, covariates=10), 5),
+    Item(RandomIntercept(100_000), 3),
+    Item(RandomIntercept(1_000_000), 3),
+    Item(LinearIntercept(70_000), 3),
+    Item(LinearIntercept(700_000), 5),
+    Item(LinearIntercept(700_000, units=5_000), 5),
+    Item(Bootstrap(200), 3),
+    Item(Bootstrap(2_000), 5),
+    Item(Cells(100_000), 3),
+    Item(Cells(1_000_000), 3),
+    Item(Cells(10_000_000), 2),
+    Item(Cells(1_000_000, kind="numbers and text"), 2, only=(KERNEL, FRAME)),
+    Item(Cells(10_000_000, kind="numbers and text"), 1, only=(KERNEL, FRAME)),
+    Item(LeaveOut(10_000), 3),
+    Item(LeaveOut(100_000), 3),
+)
+
+SMALL = (
+    Item(Logit(10_000), 1),
+    Item(UnitEffects(10_000), 1),
+    Item(RandomIntercept(20_000, covariates=5), 1),
+    Item(LinearIntercept(20_000), 1),
+    Item(Bootstrap(50), 1),
+    Item(Cells(20_000), 1),
+    Item(LeaveOut(5_000), 1),
+)
+
+PROBLEMS: dict[str, Problem] = {item.problem.name: item.problem for item in (*PLAN, *SMALL)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound: ``rival`` costs at least ``times`` as much as ours (NaN: only told), or ours at most ``most``."""
+
+    problem: Problem
+    what: str = "cpu"
+    rival: str = ""
+    times: float = float("nan")
+    most: float = float("nan")
+    one_thread: bool = True
+    ours: str = KERNEL
+
+
+def _dense_mb(problem: Cells) -> float:
+    return problem.size * 15 * 8 / 1024**2
+
+
+_WHOLE = Cells(10_000_000)
+
+TARGETS = (
+    Target(Logit(1_000_000), rival="statsmodels GLM", times=15),
+    Target(Logit(1_000_000), rival="scikit-learn newton-cholesky", times=2.5),
+    Target(Logit(1_000_000), rival="glum", times=2.5),
+    Target(UnitEffects(1_000_000), rival="pyfixest feglm", times=10),
+    Target(UnitEffects(1_000_000), rival="glum", times=3),
+    Target(UnitEffects(1_000_000), "wall", "pyfixest feglm", times=7, one_thread=False),
+    Target(UnitEffects(1_000_000), "wall", "glum", times=2, one_thread=False),
+    Target(RandomIntercept(100_000, covariates=10), most=0.5),
+    Target(RandomIntercept(1_000_000), most=6),
+    *(
+        target
+        for units in (98, 5_000)
+        for target in (
+            Target(LinearIntercept(700_000, units=units), rival="statsmodels MixedLM", times=15),
+            Target(LinearIntercept(700_000, units=units), rival="linearmodels RandomEffects", times=10),
+        )
+    ),
+    Target(Bootstrap(2_000), rival="loop of statsmodels GLM", times=80),
+    Target(Bootstrap(2_000), rival="loop of scikit-learn newton-cholesky", times=80),
+    Target(_WHOLE, "collapse", most=3),
+    Target(_WHOLE, "extra_mb", most=_dense_mb(_WHOLE), ours=FRAME),
+    Target(LeaveOut(100_000), rival="98 literal refits"),
+)

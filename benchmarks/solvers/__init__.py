@@ -1,0 +1,31 @@
+"""Solvers by family of problems; ours first. A rival has its own best settings."""
+
+from benchmarks.problems import (
+    Bootstrap,
+    Cells,
+    LeaveOut,
+    LinearIntercept,
+    Logit,
+    Problem,
+    RandomIntercept,
+    UnitEffects,
+)
+from benchmarks.solvers import bootstrap, cells, leave_out, linear_intercept, logit, random_intercept, unit_effects
+from benchmarks.solvers.solver import Solver
+
+__all__ = ["Solver", "solvers_of"]
+
+SOLVERS: dict[type[Problem], tuple[Solver, ...]] = {
+    Logit: logit.SOLVERS,
+    UnitEffects: unit_effects.SOLVERS,
+    RandomIntercept: random_intercept.SOLVERS,
+    LinearIntercept: linear_intercept.SOLVERS,
+    Bootstrap: bootstrap.SOLVERS,
+    Cells: cells.SOLVERS,
+    LeaveOut: leave_out.SOLVERS,
+}
+
+
+def solvers_of(problem: Problem) -> tuple[Solver, ...]:
+    """Solvers of a problem of this size."""
+    return tuple(s for s in SOLVERS[type(problem)] if s.largest is None or problem.size <= s.largest)
