@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from benchmodels.errors import DataError, SpecificationError
-from benchmodels.formula import evaluated, levels_met, made, matrix_of, read_formula
+from benchmodels.formula import evaluated, levels_met, made_in_order, matrix_of, read_formula
 from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.roles import Roles
-from benchmodels.table import Table, listed, numbers, read_table
+from benchmodels.table import Table, listed, named_missing, numbers, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["Design", "read_design"]
+# Rows in a block of sums over cells.
+BLOCK = 1 << 20
+# Rows that tell a continuous column when none of them repeats.
+DISTINCT = 5_000
+
+__all__ = ["Design", "is_category", "read_design"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,7 +67,8 @@ class Design:
         Unit of each cell, and their labels in sorted order.
     period, cluster : (c,) arrays or None
         Position of the period on its scale; number of the cluster.
-    rows_read, rows_dropped : int
+    rows_read, rows_dropped, rows_missing : int
+        Rows of the table, those dropped, and those that have the category "missing" in a covariate.
     """
 
     outcome_name: str
@@ -85,6 +91,7 @@ class Design:
     cluster: Codes | None
     rows_read: int
     rows_dropped: int
+    rows_missing: int = 0
     source: str = ""
     simulated: bool = False
     _encoder: _Encoder = field(repr=False)
@@ -112,10 +119,13 @@ class _Encoder:
     spec: Any
     variables: tuple[str, ...]
     levels: dict[str, frozenset[object]]
+    lacking: tuple[str, ...]
 
     def encode(self, data: object) -> Floats:
         table = read_table(data, self.variables, why="the formula")
-        table.refuse_missing(self.variables)
+        table.refuse_missing([name for name in self.variables if name not in self.lacking])
+        named = {name: named_missing(table.frame[name]) for name in self.lacking}
+        table = replace(table, frame=table.frame.assign(**named)) if named else table
         for name in self.variables:
             if name not in self.levels:
                 numbers(table, name, role="a covariate")
@@ -164,33 +174,33 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
     _check_roles(roles, outcome_name, variables)
     wanted = [outcome_name, *roles.played().values(), *variables]
     table = read_table(data, wanted, why="the formula and the roles")
-    table, dropped = table.without_missing(wanted, roles.missing)
-    _check_covariates(table, variables)
+    lacking = _lacking(table, right, variables, roles)
+    table, dropped = table.without_missing([name for name in wanted if name not in lacking], roles.missing)
+    _check_covariates(table, [v for v in variables if v not in lacking])
+    rows_missing = int(table.frame[lacking].isna().any(axis=1).sum())
+    table = table.with_category(lacking) if lacking else table
     units, unit = _units(table, roles.unit)
     amounts = _amounts(table, roles, outcome_name)
-    _check_sizes(units, unit, amounts["size"], roles)
+    _check_sizes(units, unit, amounts.size * amounts.drawn * amounts.cases, roles)
     period = _periods(table, roles.period)
     cluster = None if roles.cluster is None else pd.factorize(table.frame[roles.cluster])[0].astype(np.intp)
 
     keys: list[NDArray[Any]] = [unit]
     if roles.offset is not None:
-        keys.append(amounts["offset"])
+        keys.append(amounts.offset)
     family = roles.kernel_family()
     keys += [key for key in (cluster, None if family.counted else period) if key is not None]
     if family.by_row:
-        keys += [
-            amounts["outcome"] / np.maximum(amounts["cases"], 1.0),
-            amounts["size"] / np.maximum(amounts["cases"], 1.0),
-        ]
+        keys += [amounts.value, amounts.size]
     stateful = re.search(r"\w\s*\(", re.sub(r"\bC\s*\(", "", right)) is not None
     covariates = [] if stateful else [table.frame[v] for v in variables]
     cell, first = _cells(keys, covariates, stateful=stateful)
     cells = len(first)
     # One matrix only: of the cells; or, where the formula looks at whole columns, of all rows and then sorted.
-    result = made(right, table.frame if stateful else table.frame.iloc[first])
-    matrix, names, terms = matrix_of(result, first if stateful else None)
-    spec = result.model_spec
-    total = {name: group_sums(cell, values, cells) for name, values in amounts.items() if name != "offset"}
+    matrix, names, terms, spec = made_in_order(
+        right, table.frame, first, cell if cells == len(cell) else None, stateful=stateful
+    )
+    total = amounts.totals(cell, cells)
     total["inflation"] /= np.where(total["size"] > 0, total["size"], 1.0)
     return Design(
         outcome_name=outcome_name,
@@ -198,17 +208,35 @@ def read_design(formula: str, roles: Roles, data: object) -> Design:
         terms=terms,
         columns=matrix,
         **total,
-        offset=amounts["offset"][first],
+        offset=amounts.offset[first],
         unit=unit[first],
         units=units,
         period=None if period is None else period[first],
         cluster=None if cluster is None else cluster[first],
         rows_read=table.rows_read,
         rows_dropped=dropped,
+        rows_missing=rows_missing,
         source=str(table.attrs.get("source", "")),
         simulated=bool(table.attrs.get("simulated", False)),
-        _encoder=_Encoder(spec, variables, levels_met(spec, table.frame, variables)),
+        _encoder=_Encoder(spec, variables, levels_met(spec, table.frame, variables), tuple(lacking)),
     )
+
+
+def is_category(table: Table, right: str, name: str) -> bool:
+    """Return whether a covariate is a category: no number, or a number that the formula only has as C(…)."""
+    if not pd.api.types.is_numeric_dtype(table.frame[name]):
+        return True
+    spelled = rf"(?:`{re.escape(name)}`|(?<![\w.`]){re.escape(name)}(?![\w.`]))"
+    outside = re.sub(rf"\bC\(\s*{spelled}", "", right)
+    return outside != right and re.search(spelled, outside) is None
+
+
+def _lacking(table: Table, right: str, variables: Sequence[str], roles: Roles) -> list[str]:
+    """Return the covariates whose missing values get a category of their own."""
+    if roles.missing != "category":
+        return []
+    free = [v for v in variables if v not in roles.played().values() and table.frame[v].isna().any()]
+    return [v for v in free if is_category(table, right, v)]
 
 
 def _check_roles(roles: Roles, outcome: str, variables: Sequence[str]) -> None:
@@ -264,41 +292,63 @@ def _units(table: Table, name: str) -> tuple[NDArray[np.object_], Codes]:
     return names, unit.astype(np.intp)
 
 
-def _amounts(table: Table, roles: Roles, outcome: str) -> dict[str, Floats]:
-    """Return what each row adds to its cell, and its offset, (n,)."""
-    n = len(table.frame)
+@dataclass(frozen=True, eq=False)
+class _Amounts:
+    """What each row brings: outcome and size of a case, how many cases, how often drawn, and its offset; all (n,)."""
+
+    value: Floats
+    size: Floats
+    cases: Floats
+    drawn: Floats
+    offset: Floats
+
+    def totals(self, cell: Codes, cells: int) -> dict[str, Floats]:
+        """Return the cells' sums, by name, each (cells,); in blocks of rows, so that products never fill memory."""
+        sums: dict[str, Floats] = {}
+        for rows in (slice(a, a + BLOCK) for a in range(0, len(cell), BLOCK)):
+            for name, values in self._products(rows).items():
+                part = group_sums(cell[rows], values, cells)
+                sums[name] = sums[name] + part if name in sums else part
+        return sums
+
+    def _products(self, rows: slice) -> dict[str, Floats]:
+        value, size, cases, drawn = self.value[rows], self.size[rows], self.cases[rows], self.drawn[rows]
+        there, total, square = (size > 0) & (drawn > 0), drawn * cases, drawn**2 * cases
+        return {
+            "outcome": value * total,
+            "size": size * total,
+            "squares": value * value / np.where(size > 0, size, 1.0) * total,
+            "cases": cases * there,
+            "weights": total * there,
+            "outcome_squares": value * value * square,
+            "products": value * size * square,
+            "size_squares": size * size * square,
+            "inflation": size * square,
+        }
+
+
+def _amounts(table: Table, roles: Roles, outcome: str) -> _Amounts:
+    """Return what each row adds to its cell, and its offset."""
+    # One number seen n times: no memory.
+    one, none = np.broadcast_to(1.0, len(table.frame)), np.broadcast_to(0.0, len(table.frame))
     value = numbers(table, outcome, role="the outcome")
     family = roles.kernel_family()
     of_trials = family.share and family.counted
     column = roles.trials or roles.exposure
-    size = (
-        np.ones(n) if column is None else numbers(table, column, role="trials" if of_trials else "exposure", least=0.0)
-    )
-    cases = np.ones(n)
+    size = one if column is None else numbers(table, column, role="trials" if of_trials else "exposure", least=0.0)
+    cases = one
     if roles.frequency is not None:
         cases = numbers(table, roles.frequency, role="frequency", least=0.0)
         if np.any(cases != np.round(cases)):
             raise table.row_error(roles.frequency, cases != np.round(cases), "frequency counts cases and must be whole")
-    offset = np.zeros(n) if roles.offset is None else numbers(table, roles.offset, role="offset")
+    offset = none if roles.offset is None else numbers(table, roles.offset, role="offset")
     _check_outcome(table, roles, outcome, value, size)
     if family.name == "fractional":
         value = value * size
-    drawn = np.ones(n)
+    drawn = one
     if roles.sampling_weights is not None:
         drawn = numbers(table, roles.sampling_weights, role="sampling_weights", least=0.0)
-    there, total, square = (size > 0) & (drawn > 0), drawn * cases, drawn**2 * cases
-    return {
-        "outcome": value * total,
-        "size": size * total,
-        "squares": value * value / np.where(size > 0, size, 1.0) * total,
-        "cases": cases * there,
-        "weights": total * there,
-        "outcome_squares": value * value * square,
-        "products": value * size * square,
-        "size_squares": size * size * square,
-        "inflation": size * square,
-        "offset": offset,
-    }
+    return _Amounts(value, size, cases, drawn, offset)
 
 
 def _check_outcome(table: Table, roles: Roles, outcome: str, value: Floats, size: Floats) -> None:
@@ -355,20 +405,35 @@ def _periods(table: Table, name: str | None) -> Floats | None:
     return np.asarray(pd.factorize(column, sort=True)[0], dtype=np.float64)
 
 
+def _coded(key: NDArray[Any] | pd.Series[Any]) -> tuple[NDArray[Any], int]:
+    """Return codes in the smallest whole numbers that hold them, and how many there are."""
+    column = key if isinstance(key, pd.Series) else pd.Series(key)
+    if isinstance(column.dtype, pd.CategoricalDtype) and not column.hasnans:
+        return column.cat.codes.to_numpy(), len(column.cat.categories)
+    if pd.api.types.is_float_dtype(column) and len(column) > DISTINCT and column.iloc[:DISTINCT].is_unique:
+        # Among so many rows a column of fewer than a million values repeats: this one hardly does.
+        return np.zeros(0, dtype=np.intp), len(column)
+    code, values = pd.factorize(column)
+    return code.astype(np.min_scalar_type(len(values))), len(values)
+
+
 def _cells(keys: list[NDArray[Any]], covariates: list[pd.Series], *, stateful: bool) -> tuple[Codes, Codes]:
     """Return the cell of each row and a row of each cell, sorted by unit (the first key)."""
     n = len(keys[0])
-    codes, radix = [np.asarray(keys[0], dtype=np.intp)], [int(keys[0].max()) + 1]
-    for key in [*keys[1:], *covariates]:
-        code, values = pd.factorize(pd.Series(key))
+    codes: list[NDArray[Any]] = [np.asarray(keys[0], dtype=np.intp)]
+    radix = [int(keys[0].max()) + 1]
+    others: list[Any] = [*keys[1:], *covariates]
+    for key in others:
+        code, values = _coded(key)
         codes.append(code)
-        radix.append(len(values))
+        radix.append(values)
         # A column that hardly repeats (a continuous one) makes cells as many as rows: sorting is all that is left.
-        stateful = stateful or (n > 1000 and len(values) > n // 2)
+        stateful = stateful or (n > 1000 and values > n // 2)
         if stateful:
             break
     if stateful:
-        order = np.argsort(codes[0], kind="stable")
+        # Few bits are sorted in linear time.
+        order = np.argsort(codes[0].astype(np.min_scalar_type(radix[0])), kind="stable")
         cell = np.empty(n, dtype=np.intp)
         cell[order] = np.arange(n)
         return cell, order

@@ -11,7 +11,7 @@ from benchmodels.table import listed
 
 __all__ = ["Missing", "Roles"]
 
-Missing = Literal["raise", "drop"]
+Missing = Literal["raise", "drop", "category"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,11 @@ class Roles:
         School, person …: cases of one cluster are not independent; own noise is taken between clusters within units.
     choice : tuple of str
         Columns under the unit's own control; refused in the formula.
-    missing : "raise" or "drop"
-        What to do with rows that lack a value in a column that is used.
+    missing : "raise", "drop" or "category"
+        What to do with rows that lack a value in a column that is used. "category": in a categorical covariate they get
+        a category of their own, named "missing", after the others; it is compared like with like across units, but its
+        cases stay unadjusted for what they lack, and so do other slopes (Groenwold et al. 2012). Numbers are refused:
+        cut them into classes, or impute (`benchmodels.imputation`). Outcome and roles are never filled.
     """
 
     unit: str

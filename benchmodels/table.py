@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Table", "listed", "numbers", "read_table"]
+__all__ = ["MISSING", "Table", "listed", "met", "named_missing", "numbers", "read_table"]
+
+# The category of cases that lack a value; one name in every language.
+MISSING = "missing"
 
 
 def listed(values: Iterable[object], *, most: int = 8) -> str:
@@ -35,21 +38,29 @@ class Table:
     rows_read: int
     attrs: dict[str, Any] = field(default_factory=dict)
 
-    def refuse_missing(self, names: Sequence[str]) -> None:
-        """Raise where a used column has missing values, with a count for each."""
+    def refuse_missing(self, names: Sequence[str], *, advice: str = "") -> None:
+        """Raise where a used column has missing values, with a count for each and advice on what to do."""
         counts = {name: int(self.frame[name].isna().sum()) for name in dict.fromkeys(names)}
         lacking = {name: count for name, count in counts.items() if count}
         if lacking:
             what = ", ".join(f"{name!r}: {count}" for name, count in lacking.items())
-            raise DataError(
-                f"missing values in {len(lacking)} column(s) of {len(self.frame)} rows ({what}); fill them, give them "
-                "a category of their own, or say missing='drop'"
+            advice = advice or (
+                "fill or impute them (benchmodels.imputation), or say missing='drop' or, for categorical covariates, "
+                "missing='category'"
             )
+            raise DataError(f"missing values in {len(lacking)} column(s) of {len(self.frame)} rows ({what}); {advice}")
 
-    def without_missing(self, names: Sequence[str], missing: Literal["raise", "drop"]) -> tuple[Table, int]:
+    def without_missing(self, names: Sequence[str], missing: Literal["raise", "drop", "category"]) -> tuple[Table, int]:
         """Return the table without rows that lack a used value, and how many those were."""
         if missing == "raise":
             self.refuse_missing(names)
+            return self, 0
+        if missing == "category":
+            self.refuse_missing(
+                names,
+                advice="missing='category' is for covariates that are categories: cut numbers into classes or impute "
+                "them (benchmodels.imputation), and leave out rows without outcome, unit or another role",
+            )
             return self, 0
         lacking = self.frame[list(dict.fromkeys(names))].isna().any(axis=1).to_numpy()
         dropped = int(lacking.sum())
@@ -64,10 +75,34 @@ class Table:
         )
         return replace(self, frame=self.frame.loc[~lacking].reset_index(drop=True)), dropped
 
+    def with_category(self, names: Sequence[str]) -> Table:
+        """Return the table with the category "missing", after the others, where these covariates lack a value.
+
+        Raises
+        ------
+        DataError
+            A covariate has no value at all, or a category of that name already.
+        """
+        filled = {}
+        for name in names:
+            column = self.frame[name]
+            if not pd.api.types.is_numeric_dtype(column):
+                self.check_category(name)
+            categorical = isinstance(column.dtype, pd.CategoricalDtype)
+            known = list(column.cat.categories) if categorical else sorted(column.dropna().unique().tolist())
+            if not known:
+                raise DataError(f"covariate {name!r} has no values at all; leave it out")
+            if MISSING in known:
+                raise DataError(
+                    f"covariate {name!r} has a category {MISSING!r} and missing values beside it; rename the category, "
+                    "or make them one"
+                )
+            filled[name] = pd.Categorical(named_missing(column), categories=[*known, MISSING])
+        return replace(self, frame=self.frame.assign(**filled))
+
     def check_category(self, name: str) -> None:
         """Raise where a covariate of text cannot be meant as a category."""
-        column = self.frame[name]
-        values = _distinct(column, f"covariate {name!r}")
+        values = pd.Series(_distinct(self.frame[name], f"covariate {name!r}"), dtype=object).dropna().tolist()
         kinds = {type(v) for v in values}
         if any(issubclass(kind, date | time | timedelta) for kind in kinds):
             raise DataError(
@@ -132,6 +167,11 @@ def read_table(data: object, wanted: Sequence[str], *, why: str) -> Table:
     return Table(frame, len(frame), dict(getattr(data, "attrs", None) or {}))
 
 
+def named_missing(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the column with "missing" where it lacks a value."""
+    return column.astype(object).where(column.notna(), MISSING)
+
+
 def _refuse_twice(names: list[Any]) -> None:
     twice = sorted({str(c) for c in names if names.count(c) > 1})
     if twice:
@@ -140,10 +180,15 @@ def _refuse_twice(names: list[Any]) -> None:
 
 def _distinct(column: pd.Series[Any], what: str) -> list[Any]:
     try:
-        return column.unique().tolist()
+        return list(met(column).tolist())
     except TypeError as error:
         kind = type(column.iloc[0]).__name__
         raise DataError(f"{what} holds {kind} values, which are neither numbers nor categories") from error
+
+
+def met(column: pd.Series[Any]) -> Any:
+    """Return the distinct values of a column; categories that are not met have been taken out at the door."""
+    return column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.unique()
 
 
 def _column(series: Any) -> pd.Series[Any]:
@@ -164,10 +209,18 @@ def _column(series: Any) -> pd.Series[Any]:
         # A polars Categorical has no order of its own: plain text then.
         column = pd.Series(series.to_numpy() if series.dtype.is_numeric() else series.to_list())
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.remove_unused_categories()
+        categories = column.cat.categories
+        # One place more, which code -1 (missing) marks.
+        met = np.zeros(len(categories) + 1, dtype=bool)
+        met[column.cat.codes.to_numpy()] = True
+        return column if met[:-1].all() else column.cat.set_categories(categories[met[:-1]])
     if pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
         # One kind of text, with None for what is missing, whichever library stores it.
-        return column.astype(object).where(column.notna(), None)
+        # Each text is one object, however many rows have it.
+        codes, found = pd.factorize(column)
+        texts = np.full(len(found) + 1, None, dtype=object)
+        texts[:-1] = found
+        return pd.Series(texts[codes], dtype=object)
     if not pd.api.types.is_numeric_dtype(column) and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
         return column.astype("boolean").astype("Float64" if column.isna().any() else "int64")
     if pd.api.types.is_bool_dtype(column):

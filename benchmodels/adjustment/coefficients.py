@@ -107,7 +107,8 @@ def within_between(random: RandomPart, p: int, level: float) -> pd.DataFrame:
     names = random.names
     if len(names) == p:
         raise SpecificationError(
-            "no slopes within and between units: ask for slopes='within', with covariates whose means differ between units"
+            "no slopes within and between units: ask for slopes='within', with covariates whose means differ between "
+            "units"
         )
     means = np.arange(p, len(names))
     within = np.array([names.index(names[j][5:-1]) for j in means])

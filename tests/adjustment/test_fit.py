@@ -11,8 +11,8 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from benchmodels import ConvergenceError, FixedEffects, Pooled, SpecificationError
-from benchmodels.kernels import newton
 from benchmodels.datasets import STAR98_COVARIATES
+from benchmodels.kernels import newton
 from tests import plain
 
 EXACT, SOLVER, REFIT = 1e-10, 1e-8, 1e-8

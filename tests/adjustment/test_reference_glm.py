@@ -1,4 +1,4 @@
-"""Pooled models against R's glm, glm.nb and glmmTMB on a synthetic table; the results are beside the project, if there."""
+"""Pooled models against R's glm, glm.nb and glmmTMB on a synthetic table; skipped where the results are not there."""
 
 from __future__ import annotations
 

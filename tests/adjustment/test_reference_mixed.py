@@ -1,4 +1,4 @@
-"""Models against lme4, glmmTMB, fixest, sandwich and pprof, and published numbers; R's results are beside the project."""
+"""Models against lme4, glmmTMB, fixest, sandwich and pprof, and published numbers; skipped where R's are not there."""
 
 from __future__ import annotations
 

@@ -17,9 +17,8 @@ def survey(seed=0, n=1500, k=8):
     eta = -0.7 + 0.4 * x + 0.3 * (group == "b") + 0.3 * rng.normal(size=k)[unit]
     # Those with an event were drawn more often.
     y = (rng.random(n) < plain.mean("binomial", eta)).astype(int)
-    return pd.DataFrame(
-        {"unit": [f"u{i}" for i in unit], "x": x, "g": group, "y": y, "w": np.where(y, 1.0, 2.5) * rng.uniform(0.5, 2, n)}
-    )
+    weight = np.where(y, 1.0, 2.5) * rng.uniform(0.5, 2, n)
+    return pd.DataFrame({"unit": [f"u{i}" for i in unit], "x": x, "g": group, "y": y, "w": weight})
 
 
 def asked(model=Pooled, **more):

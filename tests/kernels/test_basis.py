@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmodels.kernels.basis import conditioned, group_means, orthogonal
+from benchmodels.kernels.basis import group_means, orthogonal
 
 
 def made(n=400, groups=8, seed=0):

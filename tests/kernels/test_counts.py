@@ -74,7 +74,9 @@ def test_the_exact_tail_at_a_binomial_limit_is_the_level(monkeypatch, limits, mo
     unit = np.repeat(np.arange(6), 20)
     size, eta = rng.integers(1, 9, 120).astype(float), rng.normal(-1.5, 1.7, 120)
     count = np.array([1, 2, 7, 20, 30, 44])
-    low, high = count_limits(Family("binomial"), count * 1.0, size, eta, unit, np.zeros(6), confidence=0.9, limits=limits)
+    low, high = count_limits(
+        Family("binomial"), count * 1.0, size, eta, unit, np.zeros(6), confidence=0.9, limits=limits
+    )
     for level, upper in ((low, True), (high, False)):
         for i in range(6):
             own = unit == i

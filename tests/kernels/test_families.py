@@ -101,7 +101,9 @@ def test_information_is_the_expected_one(family):
     outcome = size * mean(family, ETA)
     one = np.ones(len(ETA))
     _, information = working(family, ETA, outcome, size, one)
-    numeric = (working(family, ETA - h, outcome, size, one)[0] - working(family, ETA + h, outcome, size, one)[0]) / (2 * h)
+    numeric = (working(family, ETA - h, outcome, size, one)[0] - working(family, ETA + h, outcome, size, one)[0]) / (
+        2 * h
+    )
     np.testing.assert_allclose(information, numeric, rtol=1e-6, atol=1e-8)
 
 
