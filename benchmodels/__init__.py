@@ -1,7 +1,7 @@
 """Fair comparison of public services: outcomes adjusted for the people a unit serves, with their uncertainty."""
 
 from benchmodels._version import __version__
-from benchmodels.adjustment import Fit, FixedEffects, Pooled, RandomEffects
+from benchmodels.adjustment import Fit, FixedEffects, Pooled, RandomEffects, TwoPart
 from benchmodels.comparison import Comparison
 from benchmodels.errors import (
     BenchmodelsError,
@@ -31,6 +31,7 @@ __all__ = [
     "Ranking",
     "ReferenceDistribution",
     "SpecificationError",
+    "TwoPart",
     "__version__",
     "explained_share",
     "flag",

@@ -2,5 +2,6 @@
 
 from benchmodels.adjustment.fit import Fit
 from benchmodels.adjustment.models import FixedEffects, Pooled, RandomEffects
+from benchmodels.adjustment.two_part import TwoPart
 
-__all__ = ["Fit", "FixedEffects", "Pooled", "RandomEffects"]
+__all__ = ["Fit", "FixedEffects", "Pooled", "RandomEffects", "TwoPart"]
