@@ -704,20 +704,21 @@ def test_one_subgroup_is_the_unit_itself():
 
 
 def test_measured_limits_are_t_of_cases():
+    """Subgroups that cut across the order of the cells; residual spread about the subgroup's own level."""
     data = table("gaussian").assign(m=1.0)
     data["y"] = 5 + np.random.default_rng(3).normal(size=len(data))
     fit = asked(Pooled, "gaussian", data)
-    found = subgroups(fit, by="g").set_index(["unit", "group"])
-    # Residual spread about the subgroup's own level, slopes as they are.
-    slopes = {u: fit.practice("others").slopes[i] for i, u in enumerate(fit.design.units)}
-    for (unit, group), own in data.groupby(["unit", "g"]):
-        row = found.loc[(unit, group)]
-        gap = own["y"] - np.column_stack([own["x"], own["g"] == "b", own["g"] == "c"]) @ fit._basis.to_columns(
-            slopes[unit]
-        )
-        n = len(own)
-        half = student.ppf(0.975, n - 1) * gap.std(ddof=1) * np.sqrt(n)
-        assert row["upper"] * row["expected"] == pytest.approx(row["observed"] + half, rel=1e-8)
+    columns, outcome, _, _, unit, k = arrays(fit)
+    part = np.arange(len(unit)) % 3
+    found = subgroups(fit, by=part).set_index(["unit", "group"])
+    slopes = fit._basis.to_columns(fit.practice("others").slopes)
+    gap = outcome - np.einsum("np,np->n", columns, slopes[unit])
+    for i in range(k):
+        for b in range(3):
+            own = gap[(unit == i) & (part == b)]
+            row, n = found.loc[(fit.design.units[i], b)], len(own)
+            half = student.ppf(0.975, n - 1) * own.std(ddof=1) * np.sqrt(n)
+            assert row["upper"] * row["expected"] == pytest.approx(row["observed"] + half, rel=1e-8)
 
 
 def test_small_subgroups_are_withheld_with_their_reason():
@@ -832,6 +833,9 @@ def test_sampling_weights(model):
     one, two = calibration(base, by="g"), calibration(fit, by="g")
     np.testing.assert_allclose(two["expected"], one["expected"], rtol=1e-8)
     assert (two["lower"] < two["observed"]).all()
+    # However many members of the population a case stands for, it is one case.
+    five = asked(model, "binomial", data.assign(w=5.0), sampling_weights="w")
+    np.testing.assert_allclose(calibration(five, by="g")[["lower", "upper"]], two[["lower", "upper"]], rtol=1e-8)
     one, two = influence(base), influence(fit)
     np.testing.assert_allclose(two["shift"], one["shift"], rtol=1e-6)
     np.testing.assert_allclose(two["leverage"], one["leverage"], rtol=1e-8)
