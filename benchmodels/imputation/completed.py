@@ -32,6 +32,8 @@ __all__ = ["impute"]
 
 _CYCLES = 5
 _DONORS = 5
+# Coefficients of a category's model up to which its Hessian is made, 72 MB.
+_DENSE = 3000
 
 
 def impute(
@@ -260,11 +262,13 @@ def _logistic(matrix: Any, code: Codes, weight: Floats, name: str) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    # Quasi-Newton steps take thousands where penalties are small beside the cases; a dense Hessian has its limits.
+    solver = "newton-cholesky" if matrix.shape[1] * (code.max() + 1) <= _DENSE else "newton-cg"
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            # The count of every level, in every unit, is met to within a twentieth of a case.
-            return LogisticRegression(C=1.0, tol=0.05 / weight.sum(), max_iter=2000).fit(matrix, code, weight)
+            # The count of every category, in every unit, is met to within a twentieth of a case.
+            return LogisticRegression(solver=solver, tol=0.05 / weight.sum(), max_iter=200).fit(matrix, code, weight)
         except ConvergenceWarning as error:
             raise ConvergenceError(f"the imputation model of {name!r} was not fitted: {error}") from error
 
