@@ -48,9 +48,10 @@ class Roles:
         Columns under the unit's own control; refused in the formula.
     missing : "raise", "drop" or "category"
         What to do with rows that lack a value in a column that is used. "category": in a categorical covariate they get
-        a category of their own, named "missing", after the others; it is compared like with like across units, but its
-        cases stay unadjusted for what they lack, and so do other slopes (Groenwold et al. 2012). Numbers are refused:
-        cut them into classes, or impute (`benchmodels.imputation`). Outcome and roles are never filled.
+        a category of their own, named "missing", after the others. Its cases stay unadjusted for what they lack, which
+        biases other slopes and the estimates of units (Groenwold et al. 2012, CMAJ 184:1265): good for a value that is
+        lacking for a reason of its own, else impute (`benchmodels.imputation`). Numbers are refused: cut them into
+        classes, or impute. Outcome and roles are never filled.
     """
 
     unit: str

@@ -1,4 +1,7 @@
-"""Missing covariates by multiple imputation: complete a table many times, answer each, and pool the answers."""
+"""Missing covariates by multiple imputation: complete a table many times, answer each, and pool the answers.
+
+``pool([model.fit(table).compare() for table in impute(data, model)])``
+"""
 
 from benchmodels.imputation.completed import impute
 from benchmodels.imputation.pooling import pool, pool_coefficients

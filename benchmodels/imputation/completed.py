@@ -89,9 +89,14 @@ def impute(
     one that was observed. scikit-learn's IterativeImputer and statsmodels' MICE draw numbers only.
 
     Assumes that values are missing at random given these columns. Models have main effects: interactions in the
-    formula are drawn towards zero among imputed cases. Cases of one cluster are drawn independently.
+    formula are drawn towards zero among imputed cases. Cases of one cluster are drawn independently. Predictive mean
+    matching is coarse in small tables: with 240 rows in a panel, standard errors of slopes came out 10 to 15 per cent
+    too small.
 
-    Coverage of slopes and unit estimates: ``test_coverage`` in tests/test_imputation.py.
+    Where a covariate was missing for a third of simulated pupils, by outcome and unit, 95 per cent intervals of units
+    covered 94.8 per cent by imputation, 89.6 with ``missing="drop"`` and 84.8 with ``missing="category"``; of slopes 93
+    to 98, 83 to 97 and 84 to 97 (``test_coverage`` in tests/test_imputation.py, 100 countries).
+    700,000 pupils take 1.3 CPU seconds a table with one covariate to be drawn.
 
     References
     ----------

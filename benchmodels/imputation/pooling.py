@@ -51,10 +51,10 @@ def pool(comparisons: Sequence[Comparison]) -> Comparison:
     counts with the error of an expected value: squares of distances are averaged over tables, the variance between
     tables is added where the limit stands, lower and upper apart, so that they keep their shape.
 
-    Degrees of freedom are Satterthwaite's for the sum of own noise (with its own degrees) and m − 1: those of Rubin
-    (1987) for counts, and those of a single table where tables agree. Barnard & Rubin (1999) has neither outcome nor
-    noise complete, as they are here; with five periods a unit and nothing missing its intervals cover 96.9 instead of
-    95 per cent.
+    Degrees of freedom are Satterthwaite's for own noise, with its own degrees, and m − 1 for the spread between tables:
+    those of Rubin (1987) for counts, and those of a single table where tables agree. The formula of Barnard & Rubin
+    (1999) takes outcomes as missing too, which here they never are: with five periods a unit and tables that agree,
+    its 95 per cent intervals would cover 96.9.
 
     References
     ----------
