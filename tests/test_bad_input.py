@@ -234,7 +234,6 @@ CASES = [
     ("random effects of shares", lambda: RandomEffects("y ~ x", unit="unit", family="fractional").fit(DATA), SpecificationError, ["RandomEffects takes family=", "'fractional'"]),
     ("restricted likelihood of counts", lambda: RandomEffects("y ~ x", unit="unit", method="reml").fit(DATA), SpecificationError, ["method='reml'", "'gaussian'"]),
     ("spread without random effects", lambda: Pooled("y ~ x", unit="unit").fit(DATA).unit_sd, SpecificationError, ["no random intercepts", "RandomEffects"]),
-    ("calibration of costs", lambda: Pooled("cost ~ x", unit="unit", family="gaussian").fit(DATA).calibration(), SpecificationError, ["calibration", "counts"]),
     ("one bin", lambda: Pooled("y ~ x", unit="unit").fit(DATA).calibration(bins=1), SpecificationError, ["2 or more", "1"]),
     # --- out of all proportion
     ("1e300", pooled(data=changed(x=DATA["x"] * 1e300)), DataError, ["'x'", "unit of measure"]),

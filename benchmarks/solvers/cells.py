@@ -21,9 +21,10 @@ def kernel(frame: Any) -> Answer:
     """Code the columns, collapse to cells, make the cells' matrix, fit: by hand and by stages."""
     import pandas as pd
 
+    from benchmodels.kernels.arrow import Rows
     from benchmodels.kernels.cells import collapse
     from benchmodels.kernels.families import Family
-    from benchmodels.kernels.newton import Rows, fit_in_basis
+    from benchmodels.kernels.newton import fit_in_basis
 
     stage = Stages()
     with stage("coding"):
@@ -36,10 +37,7 @@ def kernel(frame: Any) -> Answer:
         unit, *factors = (code[first] for code in codes)
         pairs = zip(factors, FACTORS, strict=True)
         columns = np.column_stack([code == i for code, levels in pairs for i in range(1, levels)]).astype(float)
-        starts = np.searchsorted(unit, np.arange(UNITS))
-        _, basis, fit = fit_in_basis(
-            Rows(columns, y, size, np.zeros(len(y)), unit, starts, Family("binomial"), size)
-        )
+        _, basis, fit = fit_in_basis(Rows(columns, y, size, np.zeros(len(y)), unit, UNITS, Family("binomial"), size))
     found = {"levels": fit.levels + basis.level_shift(fit.slopes), "slopes": basis.to_columns(fit.slopes)}
     return found | {"stages": stage.seconds}
 

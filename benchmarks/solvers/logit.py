@@ -11,12 +11,13 @@ from benchmarks.solvers.solver import Solver, formula, frame_of
 
 
 def kernel(data: Data) -> Answer:
+    from benchmodels.kernels.arrow import Rows
     from benchmodels.kernels.families import Family
-    from benchmodels.kernels.newton import Rows, fit_in_basis
+    from benchmodels.kernels.newton import fit_in_basis
 
     n = len(data["y"])
-    one, none, codes, first = np.ones(n), np.zeros(n), np.zeros(n, dtype=np.intp), np.zeros(1, dtype=np.intp)
-    _, basis, fit = fit_in_basis(Rows(data["x"], data["y"], one, none, codes, first, Family("binomial"), one))
+    one, none, codes = np.ones(n), np.zeros(n), np.zeros(n, dtype=np.intp)
+    _, basis, fit = fit_in_basis(Rows(data["x"], data["y"], one, none, codes, 1, Family("binomial"), one))
     return {"level": fit.levels[0] + basis.level_shift(fit.slopes), "slopes": basis.to_columns(fit.slopes)}
 
 

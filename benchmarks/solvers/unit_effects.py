@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.problems import Answer, Data
+from benchmarks.problems import UNITS, Answer, Data
 from benchmarks.solvers.r import r_solver
-from benchmarks.solvers.solver import Solver, formula, frame_of, names, sorted_by_unit
+from benchmarks.solvers.solver import Solver, formula, frame_of, names
 
 
 def kernel(data: Data) -> Answer:
+    from benchmodels.kernels.arrow import Rows
     from benchmodels.kernels.families import Family
-    from benchmodels.kernels.newton import Rows, fit_in_basis
+    from benchmodels.kernels.newton import fit_in_basis
 
-    x, y, unit, starts = sorted_by_unit(data)
-    one, none = np.ones(len(y)), np.zeros(len(y))
-    _, basis, fit = fit_in_basis(Rows(x, y, one, none, unit, starts, Family("binomial"), one))
+    one, none = np.ones(len(data["y"])), np.zeros(len(data["y"]))
+    rows = Rows(data["x"], data["y"], one, none, data["unit"], UNITS, Family("binomial"), one)
+    _, basis, fit = fit_in_basis(rows)
     return {"levels": fit.levels + basis.level_shift(fit.slopes), "slopes": basis.to_columns(fit.slopes)}
 
 
@@ -61,9 +62,7 @@ def glum(ready: Any) -> Answer:
 
 
 SOLVERS = (
-    Solver(
-        "benchmodels kernel", kernel, note="`kernels.newton.fit_in_basis`; sorting the rows by unit is part of the time"
-    ),
+    Solver("benchmodels kernel", kernel, note="`kernels.newton.fit_in_basis`, rows in no order"),
     Solver("benchmodels, dataframe", dataframe, with_formula, note="`FixedEffects(...).fit(frame)`"),
     Solver(
         "pyfixest feglm",

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.adjustment.fit import Fit
-    from benchmodels.kernels.newton import LevelsFit, Rows
+    from benchmodels.kernels.arrow import Rows
+    from benchmodels.kernels.newton import LevelsFit
 
     Floats = NDArray[np.float64]
     # Lower and upper limit of a total, each with the unit's own count there.
@@ -338,11 +339,11 @@ def _overlap(rows: Rows, unit: NDArray[np.intp], k: int, solution: LevelsFit, *,
     """
     if rows.columns.shape[1] == 0:
         return np.full(k, np.nan)
-    eta = rows.columns @ solution.slopes
-    order = np.argsort(eta, kind="stable")
-    below = np.cumsum(rows.size[order]) - 0.5 * rows.size[order]
-    group = np.empty(len(eta), dtype=np.intp)
-    group[order] = np.minimum((below / rows.size.sum() * bins).astype(np.intp), bins - 1)
+    # Rows alike in case mix are of one class, whatever their unit and their place in the table.
+    values, place = np.unique(np.round(rows.columns @ solution.slopes, 9), return_inverse=True)
+    size = group_sums(place, rows.size, len(values))
+    below = np.cumsum(size) - 0.5 * size
+    group = np.minimum((below / size.sum() * bins).astype(np.intp), bins - 1)[place]
     table = group_sums(unit * bins + group, rows.size, k * bins).reshape(k, bins)
     others = table.sum(0) - table
     shared = np.minimum(table / table.sum(1, keepdims=True), others / others.sum(1, keepdims=True))

@@ -16,7 +16,7 @@ from benchmodels.kernels.overdispersion import dispersion
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmodels.kernels.newton import Rows
+    from benchmodels.kernels.arrow import Rows
 
     Floats = NDArray[np.float64]
 

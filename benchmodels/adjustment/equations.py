@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from benchmodels.adjustment.practice import Practice
     from benchmodels.adjustment.random import RandomPart
-    from benchmodels.kernels.newton import LevelsFit, Rows
+    from benchmodels.kernels.arrow import Rows
+    from benchmodels.kernels.newton import LevelsFit
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
@@ -71,7 +72,7 @@ def equations(
     eta = own.eta + own.shrunken[unit]
     pull = families.pull(rows.family, eta, rows.outcome, rows.size, rows.cases)
     drawn = pull[:, None]
-    alone = len(rows.starts) == 1
+    alone = rows.groups == 1
     everyone = rows.columns @ solution.slopes + rows.offset
     spread = None if practice.spread is None else np.full(k, float(np.nanmean(practice.spread)))
     moves = expected_gradients(rows, unit, everyone, np.full(k, float(np.mean(practice.average))), spread)

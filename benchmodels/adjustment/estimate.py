@@ -10,10 +10,11 @@ import numpy as np
 from benchmodels.adjustment.fit import Fit
 from benchmodels.design import Design, read_design
 from benchmodels.errors import ConvergenceError, DataError, SpecificationError
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.basis import Basis, group_means, group_sums, orthogonal
 from benchmodels.kernels.families import Family
 from benchmodels.kernels.firth import fit_firth
-from benchmodels.kernels.newton import Certificate, Rows, fit_in_basis
+from benchmodels.kernels.newton import Certificate, fit_in_basis
 from benchmodels.kernels.shape import fit_shape
 from benchmodels.parallel import one_blas_thread
 from benchmodels.roles import Roles
@@ -32,8 +33,8 @@ Penalty = Literal["none", "firth"]
 def rows_of(design: Design, family: Family, *, each: bool) -> Rows:
     """Return the design as rows of one level, or of one level a unit."""
     codes = design.unit if each else np.zeros(len(design.unit), dtype=np.intp)
-    starts = design.starts if each else np.zeros(1, dtype=np.intp)
-    return Rows(design.columns, design.outcome, design.size, design.offset, codes, starts, family, design.cases)
+    groups = len(design.starts) if each else 1
+    return Rows(design.columns, design.outcome, design.size, design.offset, codes, groups, family, design.cases)
 
 
 def fit_model(
@@ -61,7 +62,7 @@ def fit_model(
     with one_blas_thread():
         rows = rows_of(design, family, each=each)
         if penalised:
-            columns, basis = orthogonal(rows.columns, rows.size, rows.codes, len(rows.starts))
+            columns, basis = orthogonal(rows.columns, rows.size, rows.codes, rows.groups)
             rows = replace(rows, columns=columns)
             solution = None if basis.dependent else fit_firth(rows)
         else:

@@ -15,11 +15,12 @@ from benchmodels.adjustment.practice import Practice, average_practice, expected
 from benchmodels.comparison import Better, Comparison, Contrast, Reference, Standard
 from benchmodels.design import Design
 from benchmodels.errors import SpecificationError
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.basis import Basis, group_sums
-from benchmodels.kernels.counts import Limits, count_limits
+from benchmodels.kernels.counts import Limits
 from benchmodels.kernels.families import mean, variance
 from benchmodels.kernels.levels import own_levels
-from benchmodels.kernels.newton import Certificate, LevelsFit, Rows
+from benchmodels.kernels.newton import Certificate, LevelsFit
 from benchmodels.parallel import one_blas_thread
 from benchmodels.roles import Roles
 from benchmodels.table import listed
@@ -27,6 +28,8 @@ from benchmodels.table import listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmodels.adjustment.diagnostics.calibration import Of
+    from benchmodels.adjustment.diagnostics.cases import Grouping
     from benchmodels.adjustment.random import RandomPart
     from benchmodels.kernels.wild import WildTest
 
@@ -342,55 +345,11 @@ class Fit:
                 better=better,
             )
 
-    def calibration(self, *, bins: int = 10) -> pd.DataFrame:
-        """Return observed against expected rates in groups of cases of rising expected rate.
+    def calibration(self, *, bins: int = 10, by: Grouping | None = None, of: Of = "cases") -> pd.DataFrame:
+        """Return observed against expected rates in groups: see `benchmodels.adjustment.diagnostics.calibration`."""
+        from benchmodels.adjustment.diagnostics import calibration
 
-        Cases are grouped by the rate expected of them under average practice, their own unit left out; each group
-        holds about the same size. A cell is never split.
-
-        Returns
-        -------
-        DataFrame
-            ``bin, size, expected, observed, lower, upper``: rates; limits mid-P at 95 per cent, of sampling alone.
-
-        Raises
-        ------
-        SpecificationError
-            The outcome is not a count, or ``bins`` is not 2 or more.
-        """
-        if not self._rows.family.counted:
-            raise SpecificationError("calibration by groups is for counts (binomial, poisson)")
-        if bins < 2:
-            raise SpecificationError(f"calibration needs 2 or more bins; found {bins}")
-        practice = self.practice("others").filled(self._solution)
-        eta = practice.own_eta(self._rows, self.design.unit) + practice.average[self.design.unit]
-        mu = mean(self._rows.family, eta)
-        order = np.argsort(mu, kind="stable")
-        below = np.cumsum(self._rows.size[order]) - 0.5 * self._rows.size[order]
-        group = np.empty(len(mu), dtype=np.intp)
-        group[order] = np.minimum((below / self._rows.size.sum() * bins).astype(np.intp), bins - 1)
-        _, group = np.unique(group, return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        group, eta, rows = group[order], eta[order], self._rows.take(order)
-        bins = int(group.max()) + 1
-        count, size = group_sums(group, rows.outcome, bins), group_sums(group, rows.size, bins)
-        low, high = count_limits(
-            rows.family, count, rows.size, eta, group, np.zeros(bins), confidence=0.95, limits="mid-p"
-        )
-        rate = [
-            group_sums(group, rows.size * mean(rows.family, eta + shift[group]), bins) / size
-            for shift in (np.zeros(bins), low, high)
-        ]
-        return pd.DataFrame(
-            {
-                "bin": np.arange(1, len(count) + 1),
-                "size": size,
-                "expected": rate[0],
-                "observed": count / size,
-                "lower": rate[1],
-                "upper": rate[2],
-            }
-        )
+        return calibration(self, bins=bins, by=by, of=of)
 
     @property
     def noise_kind(self) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.comparison import Reference
-    from benchmodels.kernels.newton import LevelsFit, Rows
+    from benchmodels.kernels.arrow import Rows
+    from benchmodels.kernels.newton import LevelsFit
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
@@ -74,7 +75,7 @@ def average_practice(
         return Practice(np.repeat(slopes, units, axis=0), np.repeat(average, units), np.ones(units, dtype=bool), False)
     left = (firth_leave_out if penalised else leave_out)(rows, unit, units, solution)
     slopes = np.where(left.found[:, None], left.slopes, 0.0)
-    if len(rows.starts) == 1 and rows.family.canonical and not penalised and left.found.all():
+    if rows.groups == 1 and rows.family.canonical and not penalised and left.found.all():
         # The pooled maximum already has observed equal to expected over the others.
         average = left.levels[0]
     else:

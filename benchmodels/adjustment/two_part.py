@@ -252,7 +252,9 @@ class TwoPartFit:
         Notes
         -----
         A unit's own noise is the spread of its cases' (or clusters') contributions to both parts and to the total;
-        limits are by t, on the log of the total.
+        limits are by t, on the log of the total. Very skewed costs are covered less often in small units: 95 per cent
+        limits held the truth in 95.0 per cent of units of 20 to 50 cases, 94.7 of 50 to 100, 95.0 of 100 to 400 where
+        costs had a skewness of 3; in 91.8, 92.4 and 93.0 where it was 8 (500 draws; tests/adjustment/test_two_part.py).
         """
         check_option("standard", standard, get_args(Standard))
         check_option("contrast", contrast, get_args(Contrast))
@@ -342,7 +344,7 @@ def _part_equations(fit: Fit, design: Design) -> tuple[Floats, Floats]:
     Rows are taken at their unit's own level, so that practice is no noise.
     """
     rows, solution, unit, k = fit._rows, fit._solution, design.unit, len(design.units)
-    pooled = len(rows.starts) == 1
+    pooled = rows.groups == 1
     base = rows.columns @ solution.slopes
     level = np.repeat(solution.levels, k) if pooled else solution.levels
     own = own_levels(rows.family, rows.size, base, unit, group_sums(unit, rows.outcome, k), level) if pooled else level

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import qr, solve_triangular
+from scipy.sparse import csc_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,17 +67,10 @@ def row_blocks(n: int, width: int, *, elements: int = 1 << 18) -> list[slice]:
 
 
 def add_level_sums(block: Floats, codes: NDArray[np.intp], weight: Floats, sums: Floats) -> None:
-    """Add the weighted column sums of a block of rows, sorted by level, to the (g, p) ``sums`` in place."""
-    first, last = int(codes[0]), int(codes[-1])
-    cuts = np.searchsorted(codes, np.arange(first, last + 2))
-    if last - first < 64:
-        # Few levels in the block: a BLAS product for each reads the block once and writes nothing of its size.
-        for level in range(first, last + 1):
-            rows = slice(cuts[level - first], cuts[level - first + 1])
-            sums[level] += weight[rows] @ block[rows]
-    else:
-        met = np.flatnonzero(np.diff(cuts))
-        sums[first + met] += np.add.reduceat(block * weight[:, None], cuts[met], axis=0)
+    """Add the weighted column sums of a block of rows, within levels, to the (g, p) ``sums`` in place."""
+    low = int(codes.min())
+    shape = (int(codes.max()) - low + 1, len(codes))
+    sums[low : low + shape[0]] += csc_array((weight, codes - low, np.arange(len(codes) + 1)), shape=shape) @ block
 
 
 def group_sums(codes: NDArray[np.intp], values: Floats, groups: int) -> Floats:
@@ -85,7 +79,7 @@ def group_sums(codes: NDArray[np.intp], values: Floats, groups: int) -> Floats:
 
 
 def group_means(columns: Floats, weight: Floats, codes: NDArray[np.intp], groups: int) -> Floats:
-    """Return the (g, p) weighted means of rows sorted by group; a group of no weight has mean zero."""
+    """Return the (g, p) weighted means of rows within groups; a group of no weight has mean zero."""
     sums = np.zeros((groups, columns.shape[1]))
     for rows in row_blocks(len(columns), columns.shape[1]):
         add_level_sums(columns[rows], codes[rows], weight[rows], sums)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmodels.kernels.basis import row_blocks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,15 +47,18 @@ def collapse(codes: Sequence[Codes], radix: Sequence[int]) -> tuple[Codes, Codes
         if possible > (1 << 62) // max(values, 1):
             met, number = np.unique(number, return_inverse=True)
             possible = len(met)
-        number = number * values + code
+        # In place: with ten million rows each array is 80 MB.
+        number *= values
+        number += code
         possible *= max(values, 1)
     if possible <= 4 * n:
-        occupied = np.bincount(number, minlength=possible) > 0
-        dense = np.cumsum(occupied) - 1
-        cell = dense[number]
+        occupied = np.zeros(possible, dtype=bool)
+        occupied[number] = True
+        cell = (np.cumsum(occupied, dtype=np.intp) - 1)[number]
         first = np.empty(int(occupied.sum()), dtype=np.intp)
         # Written backwards, so that each cell keeps its first row.
-        first[cell[::-1]] = np.arange(n - 1, -1, -1)
-        return cell.astype(np.intp), first
+        for rows in reversed(row_blocks(n, 1)):
+            first[cell[rows][::-1]] = np.arange(rows.stop - 1, rows.start - 1, -1)
+        return cell, first
     _, first, cell = np.unique(number, return_index=True, return_inverse=True)
     return cell.astype(np.intp), first.astype(np.intp)

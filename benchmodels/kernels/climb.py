@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from benchmodels.kernels.newton import Certificate, solve_scaled
+from benchmodels.kernels.arrow import solve_scaled
+from benchmodels.kernels.newton import Certificate
 from benchmodels.kernels.quadrature import Derivatives, Place, UnitRows, differentiate, place
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from benchmodels.kernels.arrow import Rows, evaluate, solve_scaled
 from benchmodels.kernels.basis import row_blocks
 from benchmodels.kernels.families import mean_and_slope
 from benchmodels.kernels.leave_out import LeaveOut
-from benchmodels.kernels.newton import Certificate, LevelsFit, Rows, evaluate, fit_levels, solve_scaled
+from benchmodels.kernels.newton import Certificate, LevelsFit, fit_levels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def fit_firth(
     Each turn costs some four passes; turns gain a digit or two where there is information, less where events are few.
     Equal to a general optimiser on the penalised likelihood to 1e-7 (tests/kernels/test_firth.py).
     """
-    g = len(rows.starts)
+    g = rows.groups
     even = np.where(rows.size > 0, 1.0, 0.0)
     leverage = even * (rows.columns.shape[1] + g) / max(float(even.sum()), 1.0)
     slopes, levels = (None, None) if start is None else (start.slopes, start.levels)

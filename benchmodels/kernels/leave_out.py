@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.kernels import families
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.basis import group_sums, row_blocks
 from benchmodels.kernels.families import marginal
-from benchmodels.kernels.newton import LevelsFit, Rows, fit_levels
+from benchmodels.kernels.newton import LevelsFit, fit_levels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +119,7 @@ def leave_out(rows: Rows, unit: Codes, units: int, fit: LevelsFit, *, max_passes
     a relative 1e-8 of the expected values (tests/kernels/test_leave_out.py).
     """
     pieces = unit_pieces(rows, unit, units, fit.slopes, fit.levels)
-    alone = len(rows.starts) == 1
+    alone = rows.groups == 1
     weight = np.where(pieces.weight > 0, pieces.weight, 1.0)
     if alone:
         left_border = pieces.border.sum(0) - pieces.border
@@ -189,7 +190,7 @@ def _scores(
         residual[np.arange(len(codes)), unit[part]] = 0.0
         residual[~finite[codes]] = 0.0
         score += residual.T @ rows.columns[part]
-        if len(rows.starts) == 1:
+        if rows.groups == 1:
             level_score[0] += residual.sum(0)
         else:
             first = int(codes[0])

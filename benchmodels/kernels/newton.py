@@ -1,13 +1,4 @@
-"""Blocked Newton for a generalised linear model with levels (unit effects) absorbed, never as dummy columns.
-
-The information matrix is an arrow: one p × p block for the slopes, a diagonal for the g levels, and a g × p border.
-A Newton step solves the p × p Schur complement and back-substitutes the levels, so the cost of one pass is
-n p² + g p² whatever the number of units. The pooled model is the case of one level.
-
-References
-----------
-Wu, Yang, Kang & He (2022), Statistics in Medicine 41:2840 (block inversion for provider effects).
-"""
+"""Blocked Newton for a generalised linear model with levels (unit effects) absorbed: the whole of a fit."""
 
 from __future__ import annotations
 
@@ -15,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError
 
-from benchmodels.kernels.basis import Basis, add_level_sums, conditioned, orthogonal, row_blocks
-from benchmodels.kernels.families import Family, link, score, working
+from benchmodels.kernels.arrow import Rows, Step, evaluate
+from benchmodels.kernels.basis import Basis, conditioned, orthogonal
+from benchmodels.kernels.families import link, working
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["Certificate", "LevelsFit", "Rows", "Step", "fit_in_basis", "fit_levels", "solve_scaled"]
+__all__ = ["Certificate", "LevelsFit", "fit_in_basis", "fit_levels"]
 
 # From this many rows on, a pass is worth saving: a start from every 25th row, passes for the score alone between
 # those for the information, and a last one to check. Information is then taken where the decrement is at most
@@ -34,55 +26,8 @@ __all__ = ["Certificate", "LevelsFit", "Rows", "Step", "fit_in_basis", "fit_leve
 MANY = 200_000
 NEAR = 1e-4
 SAMPLE = 25
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows of a model, sorted by level.
-
-    Parameters
-    ----------
-    columns : (n, p) array
-        Covariates without a column of ones, in a well-conditioned basis.
-    outcome : (n,) array
-        Total outcome of the row, in the outcome's unit of measure (successes, events, kroner).
-    size : (n,) array
-        Trials, exposure or cases of the row; the row's mean is ``size * mean(eta)``.
-    offset : (n,) array
-        On the link scale.
-    codes : (n,) array; starts : (g,) array
-        Level of each row, non-decreasing, and first row of each level.
-    family : Family
-    cases : (n,) array
-        How many cases of equal size and outcome the row stands for: of consequence where rows may not be added up.
-    """
-
-    columns: Floats
-    outcome: Floats
-    size: Floats
-    offset: Floats
-    codes: Codes
-    starts: Codes
-    family: Family
-    cases: Floats
-
-    def level_sums(self, values: Floats) -> Floats:
-        """Sum an (n,) array within levels."""
-        return np.add.reduceat(values, self.starts)
-
-    def take(self, rows: slice | Codes | NDArray[np.bool_]) -> Rows:
-        """Return some of the rows, with the levels that they have."""
-        met, codes = np.unique(self.codes[rows], return_inverse=True)
-        return Rows(
-            self.columns[rows],
-            self.outcome[rows],
-            self.size[rows],
-            self.offset[rows],
-            codes.astype(np.intp),
-            np.searchsorted(codes, np.arange(len(met))),
-            self.family,
-            self.cases[rows],
-        )
+# Rows of that sample a level must have on average for the sample's information to serve.
+ENOUGH = 100
 
 
 @dataclass(frozen=True)
@@ -100,39 +45,6 @@ class Certificate:
     criterion: str
     value: float
     path: tuple[float, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """Score and information at one point: p slopes, g levels.
-
-    ``dispersion`` is the residual variance (1 for counts), ``scale`` the mean square of the linear predictor's natural
-    unit (1 for counts, that of the outcome per size for a Gaussian one).
-    """
-
-    score: Floats
-    level_score: Floats
-    gram: Floats
-    border: Floats
-    level_weight: Floats
-    dispersion: float
-    scale: float = 1.0
-
-    def schur(self) -> Floats:
-        """Return the (p, p) information on the slopes once the levels are profiled out."""
-        safe = np.where(self.level_weight > 0, self.level_weight, 1.0)
-        return self.gram - self.border.T @ (self.border / safe[:, None])
-
-    def newton(self) -> tuple[Floats, Floats, float]:
-        """Return the step in slopes and levels, and the decrement."""
-        if not all(np.isfinite(part).all() for part in (self.gram, self.level_weight, self.score)):
-            raise LinAlgError("the information is not finite")
-        safe = np.where(self.level_weight > 0, self.level_weight, 1.0)
-        projected = self.score - self.border.T @ (self.level_score / safe)
-        slopes = solve_scaled(self.schur(), projected)
-        levels = (self.level_score - self.border @ slopes) / safe
-        decrement = float(slopes @ self.score + levels @ self.level_score)
-        return slopes, levels, float(np.sqrt(max(decrement, 0.0) / self.dispersion))
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,84 +66,6 @@ class LevelsFit:
     levels: Floats
     step: Step
     certificate: Certificate
-
-
-def solve_scaled(matrix: Floats, right: Floats) -> Floats:
-    """Solve a symmetric positive definite system after scaling its diagonal to one, with one refinement.
-
-    Raises
-    ------
-    LinAlgError
-        The matrix is not positive definite.
-    """
-    if len(matrix) == 0:
-        return np.zeros_like(right)
-    diagonal = matrix.diagonal()
-    if not np.all(diagonal > 0):
-        raise LinAlgError("a column carries no information")
-    scale = 1.0 / np.sqrt(diagonal)
-    scaled = matrix * np.outer(scale, scale)
-    factor = cho_factor(scaled, lower=True)
-    target = scale * right if right.ndim == 1 else scale[:, None] * right
-    solution = cho_solve(factor, target)
-    solution += cho_solve(factor, target - scaled @ solution)
-    return np.asarray(scale * solution if right.ndim == 1 else scale[:, None] * solution)
-
-
-def evaluate(rows: Rows, slopes: Floats, levels: Floats, *, information: Step | None = None) -> Step:
-    """Return score and information at a point in one pass over the rows, by cache-sized blocks.
-
-    With ``information`` given only the score is computed, at a third of the cost, and that information is kept.
-    """
-    n, p = rows.columns.shape
-    g, alone = len(rows.starts), len(rows.starts) == 1
-    total, gram, border = np.zeros(p), np.zeros((p, p)), np.zeros((g, p))
-    level_total, level_weight = np.zeros(g), np.zeros(g)
-    squares = 0.0
-    parts = row_blocks(n, p)
-    scratch = np.empty((parts[0].stop if parts else 0, p))
-    for part in parts:
-        block, codes, size = rows.columns[part], rows.codes[part], rows.size[part]
-        eta = block @ slopes
-        eta += levels[0] if alone else levels[codes]
-        eta += rows.offset[part]
-        outcome, cases = rows.outcome[part], rows.cases[part]
-        if information is None:
-            first, weight = working(rows.family, eta, outcome, size, cases)
-        else:
-            first = score(rows.family, eta, outcome, size, cases)
-        total += first @ block
-        _add(level_total, codes, first, alone=alone)
-        if rows.family.link == "identity":
-            squares += float(first @ (first / np.where(size > 0, size, 1.0)))
-        if information is not None:
-            continue
-        _add(level_weight, codes, weight, alone=alone)
-        if alone:
-            border[0] += weight @ block
-        else:
-            add_level_sums(block, codes, weight, border)
-        scaled = scratch[: len(block)]
-        np.multiply(block, np.sqrt(weight, out=weight)[:, None], out=scaled)
-        gram += scaled.T @ scaled
-    dispersion = scale = 1.0
-    if rows.family.link == "identity":
-        # Only the unit of measure of the decrement rests on this; the floor is for data that fit exactly.
-        raw = float(rows.outcome @ (rows.outcome / np.where(rows.size > 0, rows.size, 1.0)))
-        dispersion = max(squares / n, 1e-20 * raw, np.finfo(float).tiny)
-        scale = raw / max(float(rows.size.sum()), np.finfo(float).tiny)
-    if information is not None:
-        return replace(information, score=total, level_score=level_total, dispersion=dispersion)
-    return Step(total, level_total, gram, border, level_weight, dispersion, scale)
-
-
-def _add(sums: Floats, codes: Codes, values: Floats, *, alone: bool) -> None:
-    if alone:
-        sums[0] += values.sum()
-    else:
-        low = int(codes[0])
-        met = np.bincount(codes - low, values)
-        sums[low : low + len(met)] += met
 
 
 def _start(rows: Rows) -> Floats:
@@ -271,7 +105,7 @@ def fit_in_basis(rows: Rows) -> tuple[Rows, Basis, LevelsFit | None]:
     fit : LevelsFit or None
         None: ``basis.dependent`` columns make every fit impossible; the caller names them.
     """
-    p, g = rows.columns.shape[1], len(rows.starts)
+    p, g = rows.columns.shape[1], rows.groups
     try:
         return rows, Basis(np.zeros(p), None, ()), fit_levels(rows, refuse_ill_conditioned=True)
     except LinAlgError:
@@ -369,22 +203,25 @@ def _approach(rows: Rows, slopes: Floats, levels: Floats, path: list[float]) -> 
     The information is held at that of the start: a chord, which gains one to two digits a pass at a third of its cost.
     """
     some = rows.take(slice(None, None, SAMPLE))
-    start = fit_levels(some, tolerance=1e-3)
+    start = fit_levels(some, tolerance=0.03)
     if not start.certificate.converged:
         return slopes, levels
-    slopes = start.slopes
-    if len(levels) == 1:
+    slopes, at = start.slopes, start.step
+    if some.groups == len(levels) and len(some.outcome) >= ENOUGH * len(levels) and np.isfinite(start.levels).all():
         levels = start.levels
-        share = float(some.size.sum() / rows.size.sum())
-        at = start.step
-        information = replace(at, gram=at.gram / share, border=at.border / share, level_weight=at.level_weight / share)
-        step = evaluate(rows, slopes, levels, information=information)
+        share = some.level_sums(some.size) / rows.level_sums(rows.size)
+        overall = float(some.size.sum() / rows.size.sum())
+        # What is between levels is scaled by each level's own size, what is within them by that of all.
+        border, weight = at.border / share[:, None], at.level_weight / share
+        gram = at.schur() / overall + border.T @ (border / np.where(weight > 0, weight, 1.0)[:, None])
+        step = evaluate(rows, slopes, levels, information=replace(at, gram=gram, border=border, level_weight=weight))
     else:
         levels = _at_slopes(rows, slopes, levels)
         step = evaluate(rows, slopes, levels)
+    pairs: list[tuple[Floats, Floats]] = []
     for _ in range(12):
         try:
-            move, level_move, decrement = step.newton()
+            move, level_move, decrement = _learned(step, pairs)
         except LinAlgError:
             break
         if path and not decrement < 0.5 * path[-1]:
@@ -393,8 +230,23 @@ def _approach(rows: Rows, slopes: Floats, levels: Floats, path: list[float]) -> 
         slopes, levels = slopes + move, levels + level_move
         if decrement < NEAR:
             break
-        step = evaluate(rows, slopes, levels, information=step)
+        before, step = step, evaluate(rows, slopes, levels, information=step)
+        fall = np.r_[before.score - step.score, before.level_score - step.level_score]
+        pairs.append((np.r_[move, level_move], fall))
     return slopes, levels
+
+
+def _learned(step: Step, pairs: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats, float]:
+    """Return the step of the information held, corrected by what earlier steps did to the score (L-BFGS)."""
+    p, score = len(step.score), np.r_[step.score, step.level_score]
+    left, parts = score, []
+    for move, fall in reversed(pairs):
+        parts.append(float(move @ left) / float(move @ fall))
+        left = left - parts[-1] * fall
+    found = np.concatenate(replace(step, score=left[:p], level_score=left[p:]).newton()[:2])
+    for (move, fall), part in zip(pairs, reversed(parts), strict=True):
+        found = found + (part - float(fall @ found) / float(move @ fall)) * move
+    return found[:p], found[p:], float(np.sqrt(max(float(found @ score), 0.0) / step.dispersion))
 
 
 def _at_slopes(rows: Rows, slopes: Floats, levels: Floats) -> Floats:

@@ -21,8 +21,9 @@ from scipy.linalg import LinAlgError
 from scipy.special import chdtrc, chdtri
 
 from benchmodels.errors import ConvergenceError
+from benchmodels.kernels.arrow import solve_scaled
 from benchmodels.kernels.climb import LARGEST_SD, Summit, climb, with_exact_information
-from benchmodels.kernels.newton import Certificate, solve_scaled
+from benchmodels.kernels.newton import Certificate
 from benchmodels.kernels.quadrature import Derivatives, UnitRows, differentiate, place, unit_rows
 
 if TYPE_CHECKING:

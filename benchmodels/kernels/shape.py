@@ -17,8 +17,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma, gammaln, xlogy
 
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.families import mean, score
-from benchmodels.kernels.newton import Certificate, LevelsFit, Rows, fit_levels
+from benchmodels.kernels.newton import Certificate, LevelsFit, fit_levels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

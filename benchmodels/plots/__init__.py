@@ -6,9 +6,10 @@ leaves matplotlib's settings alone. matplotlib is imported when the first pictur
 
 from __future__ import annotations
 
+from benchmodels.plots.diagnostics import influence, overlap, subgroups
 from benchmodels.plots.fits import calibration
 from benchmodels.plots.funnels import funnel
 from benchmodels.plots.lists import caterpillar, rank_sets
 from benchmodels.plots.texts import Lang
 
-__all__ = ["Lang", "calibration", "caterpillar", "funnel", "rank_sets"]
+__all__ = ["Lang", "calibration", "caterpillar", "funnel", "influence", "overlap", "rank_sets", "subgroups"]

@@ -155,7 +155,7 @@ def answer(
         main = ratio if asked.contrast == "ratio" else gap
         _refuse_without_expected(main)
         flags, reference, explained = _verdicts(main)
-        (parts, exact), calibration = _parts(fit), _calibration(fit)
+        (parts, exact), calibration = _parts(fit), fit.calibration()
         step("rank")
         ranking = _ranking(fit, study, options=options, rng=rng)
     return Outcome(
@@ -241,15 +241,6 @@ def _ranking(
     except SpecificationError as error:
         warnings.warn(f"no ranks: {error}", BenchmodelsWarning, stacklevel=2)
         return None
-
-
-def _calibration(fit: Any) -> pd.DataFrame | None:
-    try:
-        frame: pd.DataFrame = fit.calibration()
-    except SpecificationError as error:
-        warnings.warn(f"no calibration: {error}", BenchmodelsWarning, stacklevel=2)
-        return None
-    return frame
 
 
 def _notes(caught: Sequence[warnings.WarningMessage], ranking: Ranking | None) -> tuple[str, ...]:

@@ -415,6 +415,13 @@ def test_overlap_is_one_for_like_units_and_zero_for_strangers():
     assert np.isnan(Pooled("y ~ 1", unit="u", trials="m").fit(data).compare().overlap).all()
 
 
+def test_overlap_does_not_tell_rows_of_equal_case_mix_apart():
+    """Forty units of one and the same composition, two kinds of cases each."""
+    data = pd.DataFrame({"u": np.repeat(np.arange(40), 2), "sex": np.tile([0, 1], 40), "m": 100.0})
+    data["y"] = np.random.default_rng(0).integers(10, 30, 80)
+    np.testing.assert_allclose(Pooled("y ~ sex", unit="u", trials="m").fit(data).compare().overlap, 1.0, rtol=1e-12)
+
+
 def test_null_std_error_is_the_spread_at_the_expected_rate():
     """Known E: the binomial standard error at the expected rate, whatever was observed."""
     data = pd.DataFrame({"u": ["big", "s"], "y": [5e10, 3.0], "m": [1e12, 400.0]})

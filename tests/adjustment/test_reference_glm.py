@@ -14,7 +14,6 @@ from benchmodels import FixedEffects, Pooled
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
 
 
-
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the reference results are not there")
 
 ALL = "x1 + x2 + w"

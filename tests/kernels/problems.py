@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.families import Family
-from benchmodels.kernels.newton import Rows
 from tests import plain
 
 FAMILIES = ("binomial", "poisson", "gaussian")
@@ -39,5 +39,5 @@ def problem(family, *, k=10, cells=12, columns=2, seed=0, sd=0.3, size=40.0, deg
 
 def as_rows(family, matrix, outcome, size, offset, unit, *, each):
     codes = unit if each else np.zeros(len(unit), dtype=np.intp)
-    starts = np.searchsorted(codes, np.arange(codes.max() + 1))
-    return Rows(matrix, outcome, size, offset, codes.astype(np.intp), starts, Family(family), np.ones(len(unit)))
+    groups = int(codes.max()) + 1
+    return Rows(matrix, outcome, size, offset, codes.astype(np.intp), groups, Family(family), np.ones(len(unit)))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.families import Family
 from benchmodels.kernels.firth import firth_leave_out, fit_firth, leverages
-from benchmodels.kernels.newton import Rows, fit_levels
+from benchmodels.kernels.newton import fit_levels
 from tests import plain
 from tests.kernels.problems import as_rows, problem
 
@@ -46,7 +47,7 @@ def test_agrees_with_a_general_optimiser(family, each):
 def test_half_an_event_without_columns(family, count, of):
     rows = Rows(
         np.zeros((1, 0)), np.array([float(count)]), np.array([float(of)]), np.zeros(1), np.zeros(1, dtype=np.intp),
-        np.zeros(1, dtype=np.intp), Family(family), np.ones(1),
+        1, Family(family), np.ones(1),
     )  # fmt: skip
     level = fit_firth(rows).levels[0]
     rate = (count + 0.5) / (of + 1.0) if family == "binomial" else (count + 0.5) / of

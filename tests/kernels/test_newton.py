@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 
 from benchmodels.design import read_design
-from benchmodels.kernels import basis, newton
+from benchmodels.kernels import arrow, basis, newton
 from benchmodels.kernels.families import Family, link, working
 from benchmodels.kernels.newton import fit_in_basis, fit_levels
 from benchmodels.roles import Roles
@@ -161,11 +161,51 @@ def test_block_size_does_not_matter(monkeypatch, family, each, step):
     def small(n, width, **_):
         return [slice(a, min(a + step, n)) for a in range(0, n, step)]
 
-    monkeypatch.setattr(newton, "row_blocks", small)
+    monkeypatch.setattr(arrow, "row_blocks", small)
     monkeypatch.setattr(basis, "row_blocks", small)
     parts = fit_levels(rows)
     np.testing.assert_allclose(parts.slopes, whole.slopes, rtol=EXACT, atol=1e-12)
     np.testing.assert_allclose(parts.levels, whole.levels, rtol=EXACT)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_order_of_rows_does_not_matter(family):
+    arrays = problem(family, degenerate=family != "gaussian")
+    order = np.random.default_rng(1).permutation(len(arrays[0]))
+    given = fit_levels(as_rows(family, *arrays, each=True))
+    moved = fit_levels(as_rows(family, *(part[order] for part in arrays), each=True))
+    assert moved.certificate.converged
+    np.testing.assert_allclose(moved.slopes, given.slopes, rtol=EXACT, atol=1e-12)
+    np.testing.assert_allclose(moved.levels, given.levels, rtol=EXACT)
+    np.testing.assert_allclose(moved.step.schur(), given.step.schur(), rtol=EXACT)
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+@pytest.mark.parametrize(
+    ("each", "k", "degenerate"), [(False, 12, False), (True, 12, False), (True, 12, True), (True, 300, False)]
+)
+def test_very_many_rows_are_fitted_alike(monkeypatch, family, each, k, degenerate):
+    """By way of a sample and of passes for the score alone, whether the sample has enough of every unit or not."""
+    rows = as_rows(family, *problem(family, k=k, cells=60_000 // k, degenerate=degenerate), each=each)
+    plainly = fit_levels(rows)
+    monkeypatch.setattr(newton, "MANY", 10_000)
+    passes = []
+    evaluate = newton.evaluate
+
+    def counted(rows, *arguments, information=None):
+        passes.append((len(rows.outcome), information is not None))
+        return evaluate(rows, *arguments, information=information)
+
+    monkeypatch.setattr(newton, "evaluate", counted)
+    found = fit_levels(rows)
+    assert found.certificate.converged
+    assert found.certificate.value <= 1e-8
+    # Information of all rows is made but once where the sample can do for the way there, else twice.
+    sampled = not each or (k == 12 and not degenerate)
+    assert passes.count((60_000, False)) == (1 if sampled else 2)
+    np.testing.assert_allclose(found.slopes, plainly.slopes, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(found.levels, plainly.levels, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(found.step.schur(), plainly.step.schur(), rtol=1e-5)
 
 
 def test_row_blocks_cover_every_row_once():
@@ -186,7 +226,7 @@ def test_certificate_is_withheld_when_the_weights_are_wrong(monkeypatch, family,
         first, information = working(*arrays)
         return first, 30.0 * information
 
-    monkeypatch.setattr(newton, "working", wrong)
+    monkeypatch.setattr(arrow, "working", wrong)
     found = fit_levels(as_rows(family, *problem(family), each=each))
     assert not found.certificate.converged
 
@@ -200,7 +240,7 @@ def test_certificate_is_withheld_when_passes_run_out_or_numbers_are_not_finite(m
         first[0] = np.nan
         return first, information
 
-    monkeypatch.setattr(newton, "working", broken)
+    monkeypatch.setattr(arrow, "working", broken)
     assert not fit_levels(rows).certificate.converged
 
 

@@ -15,9 +15,10 @@ from benchmodels.adjustment.diagnostics.cases import (
 from benchmodels.adjustment.estimate import rows_of
 from benchmodels.adjustment.fit import check_option
 from benchmodels.errors import ConvergenceError, SpecificationError
+from benchmodels.kernels.arrow import Rows
 from benchmodels.kernels.basis import group_sums
 from benchmodels.kernels.families import mean, variance, working
-from benchmodels.kernels.newton import LevelsFit, Rows, fit_in_basis, fit_levels
+from benchmodels.kernels.newton import LevelsFit, fit_in_basis, fit_levels
 from benchmodels.kernels.shape import fit_shape
 from benchmodels.parallel import one_blas_thread
 from benchmodels.table import listed

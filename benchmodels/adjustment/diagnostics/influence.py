@@ -11,10 +11,10 @@ from benchmodels.adjustment.diagnostics.cases import (
     equal_groups,
     warn_lost,
 )
+from benchmodels.kernels.arrow import Rows, solve_scaled
 from benchmodels.kernels.basis import group_sums, row_blocks
 from benchmodels.kernels.families import marginal
 from benchmodels.kernels.leave_out import unit_pieces
-from benchmodels.kernels.newton import Rows, solve_scaled
 from benchmodels.parallel import one_blas_thread
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _leverage(fit: Fit, rows: Rows, unit: Codes, k: int) -> Floats:
     kept = np.zeros(k)
     if fit.random is not None and not fit.random.boundary:
         kept = weight / (weight + fit.random.dispersion / fit.random.unit_sd**2)
-    elif len(rows.starts) > 1 and fit.random is None:
+    elif rows.groups > 1 and fit.random is None:
         kept, whole, edge = np.ones(k), pieces.gram, pieces.border
     whole = whole - (kept / weight)[:, None, None] * edge[:, :, None] * edge[:, None, :]
     q = whole.shape[1]
