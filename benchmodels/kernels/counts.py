@@ -175,15 +175,26 @@ def _polish(
         # Trials that are all alike are exact already.
         if not whole or own.sum() * len(own) > EXACT_COST or np.ptp(odds[own > 0]) == 0:
             continue
-        tail = partial(_exact_tail, size=own, eta=odds, count=int(count[i]), limits=limits)
-        if count[i] > 0:
-            lower[i] = _solve(partial(tail, upper=True), target, lower[i : i + 1].copy(), rising=True, reach=0.02)[0]
-        if count[i] < own.sum():
-            upper[i] = _solve(partial(tail, upper=False), target, upper[i : i + 1].copy(), rising=False, reach=0.02)[0]
+        for limit, least, rising in ((lower, 1, True), (upper, 0, False)):
+            # At least the count, or at most it; nothing is to be solved at the edges.
+            if count[i] >= least and (rising or count[i] < own.sum()):
+                limit[i] += _exact_shift(own, odds + limit[i], int(count[i]), target, limits, rising=rising)
 
 
-def _exact_tail(level: Floats, *, size: Floats, eta: Floats, count: int, limits: Limits, upper: bool) -> Floats:
-    """Return the exact tail of one unit at a level of shape (1,)."""
-    mass = exact_mass(size, eta + level[0])
-    tail = mass[count:].sum() if upper else mass[: count + 1].sum()
-    return np.array([tail - 0.5 * mass[count] if limits == "mid-p" else tail])
+def _exact_shift(size: Floats, eta: Floats, count: int, target: float, limits: Limits, *, rising: bool) -> float:
+    """Return the shift of the log odds at which the exact tail of a sum is ``target``.
+
+    A shift tilts the distribution by exp(shift y), so it is made once, where the limit nearly is. What is less than
+    rounding of its peak is left out: a tilt would raise it.
+    """
+    mass = exact_mass(size, eta)
+    there = np.flatnonzero(mass > 1e-14 * mass.max())
+    mass, step = mass[there], (there - count).astype(float)
+    beyond = np.where(step == 0, 0.5 if limits == "mid-p" else 1.0, (step > 0) == rising)
+
+    def tail(shift: Floats) -> Floats:
+        power = shift[0] * step
+        tilted = mass * np.exp(power - power.max())
+        return np.array([tilted @ beyond / tilted.sum()])
+
+    return float(_solve(tail, target, np.zeros(1), rising=rising, reach=0.02)[0])

@@ -256,6 +256,7 @@ def average_levels(
             if rows.family.link != "identity":
                 move = np.clip(move, -2.0, 2.0)
         level = level + np.where(np.isfinite(move), move, 0.0)
-        if not np.any(np.abs(move) > 1e-13 * (1.0 + np.abs(level))):
+        # The next move would be of the order of this one's square.
+        if not np.any(np.abs(move) > 1e-7 * (1.0 + np.abs(level))):
             break
-    return np.where(np.abs(move) <= 1e-8 * (1.0 + np.abs(level)), level, np.nan)
+    return np.where(np.abs(move) <= 1e-7 * (1.0 + np.abs(level)), level, np.nan)

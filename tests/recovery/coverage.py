@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,8 @@ class Scenario:
     # Rows of the table, and what is drawn anew with the pupils: schools count as a sample under the role cluster.
     level: str = "cells"
     redrawn: tuple = ()
+    # The mean of so many estimates is the truth, where the estimate of expected outcomes is not what is estimated.
+    draws_of_truth: int = 0
 
 
 def _pupils(model, count, covariates=COVARIATES, **options):
@@ -106,6 +108,17 @@ SCENARIOS = {
         ),
         "cost_1000dkk",
         {"contrast": "difference"},
+        # Slopes are weighted by the share of noise in the spread, and expected costs have no noise.
+        draws_of_truth=400,
+    ),
+    "special_education_random_difference": Scenario(
+        "special_education", _pupils(RandomEffects, "segregated", FEWER), "segregated", {"contrast": "difference"}
+    ),
+    "school_absence_random_within_ratio": Scenario(
+        "school_absence",
+        _pupils(RandomEffects, "high_absence", FEWER, slopes="within"),
+        "high_absence",
+        {"contrast": "ratio", "reference": "all"},
     ),
     "sheltered_housing_direct": Scenario(
         "sheltered_housing", HOUSING, "cost_1000dkk", {"standard": "direct", "contrast": "difference"}, ranks=True
@@ -127,6 +140,9 @@ class Trial:
         else:
             expected = self.country.expected_counts(scenario.outcome)
         self.truth = self.compared(expected)
+        if scenario.draws_of_truth:
+            drawn = self.drawn(scenario.draws_of_truth, np.random.default_rng(7))
+            self.truth = replace(self.truth, estimate=np.mean([self.compared(v).estimate for v in drawn], axis=0))
         self.order = np.argsort(np.argsort(-self.truth.estimate)) + 1
 
     def drawn(self, size, rng):

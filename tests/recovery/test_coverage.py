@@ -10,8 +10,10 @@ from tests.recovery.code import code_hash
 from tests.recovery.coverage import SCENARIOS, run
 
 HERE = Path(__file__).parent
-# Exact limits may cover more than their level, never less; so may sets for all ranks at once.
-AT_LEAST = {"special_education_exact_limits"}
+# Exact limits may cover more than their level, never less; so may sets for all ranks at once. Years of costs deviate in
+# ways that no model explains: they count as noise, and are not drawn anew.
+AT_LEAST = {"special_education_exact_limits", "sheltered_housing_random_difference"}
+AT_MOST = 0.97
 MC_ERRORS = 4.0
 
 
@@ -19,8 +21,8 @@ def judge(table: dict) -> None:
     for group, found in table["intervals"].items():
         slack = MC_ERRORS * found["mc_error"]
         assert found["coverage"] >= table["level"] - slack, (table["scenario"], group, found)
-        if table["scenario"] not in AT_LEAST:
-            assert found["coverage"] <= table["level"] + slack, (table["scenario"], group, found)
+        most = AT_MOST if table["scenario"] in AT_LEAST else table["level"]
+        assert found["coverage"] <= most + slack, (table["scenario"], group, found)
     if "ranks" in table:
         assert table["ranks"]["simultaneous"] >= table["level"] - MC_ERRORS * max(table["ranks"]["mc_error"], 0.0)
 
