@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmodels import FixedEffects, Pooled, RandomEffects
+from benchmodels.kernels.counts import count_limits
+from benchmodels.kernels.families import Family, mean, variance
 from benchmodels.kernels.shape import joint_information, shape_log_likelihood
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
@@ -207,6 +209,58 @@ def test_unit_effects_by_fixest_and_pprof():
     fit = FixedEffects("y ~ x1 + x2", unit="unit").fit(table)
     np.testing.assert_allclose(fit.slopes, logit["beta"], rtol=1e-8)
     np.testing.assert_allclose(fit.unit_levels, logit["gamma"], rtol=1e-7)
+
+
+@here
+def test_limits_of_levels_and_ratios_by_pprof():
+    """Poisson-binomial limits of each unit's level, and of its ratio to a unit of median level; slopes as known.
+
+    What pprof calls exact is mid-P.
+    """
+    table, want = data("syn_grouped_a"), results("pprof_logis_fe")
+    fit = FixedEffects("y ~ x1 + x2", unit="unit").fit(table)
+    d, levels = fit.design, fit.unit_levels.to_numpy()
+    eta = d.columns @ fit.slopes.to_numpy()
+    count = np.bincount(d.unit, d.outcome)
+    found = count_limits(
+        Family("binomial"), count, d.size, eta, d.unit, np.clip(levels, -5.0, 5.0), confidence=0.95, limits="mid-p"
+    )
+    own = want["confint_gamma|exact"]
+    for limit, name in zip(found, ("gamma.lower", "gamma.upper"), strict=True):
+        told = np.array(own[name], dtype=float)
+        there = np.isfinite(limit) & np.isfinite(told)
+        # Their root finder stops at 1e-4 or so.
+        np.testing.assert_allclose(limit[there], told[there], atol=2e-4)
+        assert there.sum() >= len(levels) - 2
+    expected = np.bincount(d.unit, d.size * mean(Family("binomial"), eta + np.median(levels)))
+    np.testing.assert_allclose(
+        count / expected, want["median|indirect.ratio"]["Indirect_standardized.ratio"], rtol=1e-6
+    )
+    ratio = want["confint_SM|exact|CI.indirect_ratio"]
+    for limit, name in zip(found, ("CI_ratio.lower", "CI_ratio.upper"), strict=True):
+        at = np.bincount(d.unit, d.size * mean(Family("binomial"), eta + limit[d.unit])) / expected
+        there = np.isfinite(limit)
+        np.testing.assert_allclose(at[there], np.array(ratio[name], dtype=float)[there], atol=2e-4)
+    score = np.bincount(d.unit, d.outcome - d.size * mean(Family("binomial"), eta + np.median(levels)))
+    spread = np.sqrt(
+        np.bincount(d.unit, d.size * variance(Family("binomial"), mean(Family("binomial"), eta + np.median(levels))))
+    )
+    np.testing.assert_allclose(score / spread, want["test|score"]["stat"], rtol=1e-5)
+
+
+@here
+def test_weighted_logit():
+    """R's prior weights of a logit are trials."""
+    table, want = data("syn_grouped_a"), results("glm")["logit_weights"]
+    n = len(table)
+    table = table.assign(events=table["y"] * table["trials"], row=np.arange(n))
+    fit = Pooled("events ~ x1 + x2", unit="unit", trials="trials", cluster="row").fit(table)
+    estimate, error = values(fit)
+    np.testing.assert_allclose(estimate, list(want["coef"].values()), rtol=1e-9)
+    np.testing.assert_allclose(error, want["se"], rtol=1e-8)
+    # Its rows are ours as clusters; CR1 has n / (n − 1) besides.
+    clustered = values(fit, covariance="CR1", by="cluster")[1] ** 2
+    np.testing.assert_allclose(clustered * (n - 1) / n, np.diag(want["HC0"]), rtol=1e-7)
 
 
 @here
