@@ -38,12 +38,12 @@ def literal(data: Data) -> Answer:
     from benchmodels.kernels.newton import fit_levels
 
     rows, unit, size = _rows(data)
-    expected, one = np.empty(UNITS), np.zeros(1, dtype=np.intp)
+    expected = np.empty(UNITS)
     for i in range(UNITS):
         others, own = rows.take(unit != i), unit == i
         fit = fit_levels(others)
         zero = np.zeros(len(others.outcome), dtype=np.intp)
-        alone = replace(others, codes=zero, starts=one)
+        alone = replace(others, codes=zero, groups=1)
         level = average_levels(alone, zero, fit.slopes[None], fit.levels.mean(keepdims=True), own=True)
         expected[i] = size[own] @ mean(rows.family, rows.columns[own] @ fit.slopes + level[0])
     return {"expected": expected}
