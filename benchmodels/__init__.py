@@ -2,7 +2,10 @@
 
 from benchmodels._version import __version__
 from benchmodels.adjustment import Fit, FixedEffects, Pooled, RandomEffects, TwoPart
+from benchmodels.adjustment.given import compare_expected, compare_strata
+from benchmodels.bands import simultaneous_level
 from benchmodels.comparison import Comparison
+from benchmodels.disclosure import Withholding, protect, withheld_units
 from benchmodels.errors import (
     BenchmodelsError,
     BenchmodelsWarning,
@@ -12,29 +15,50 @@ from benchmodels.errors import (
     PartialResultWarning,
     SpecificationError,
 )
-from benchmodels.flags import Flags, ReferenceDistribution, explained_share, flag, reference_distribution
+from benchmodels.flags import Flags, explained_share, flag
+from benchmodels.grading import Posterior, ReportCard, expected_ranks, report_card
+from benchmodels.placing import BestSet, Difference, best_set, differs
 from benchmodels.ranking import Ranking, rank
+from benchmodels.reference import ReferenceDistribution, reference_distribution
+from benchmodels.shrinkage import Shrinkage, minimum_size, shrink
 
 __all__ = [
     "BenchmodelsError",
     "BenchmodelsWarning",
+    "BestSet",
     "Comparison",
     "ConvergenceError",
     "DataError",
+    "Difference",
     "DroppedRowsWarning",
     "Fit",
     "FixedEffects",
     "Flags",
     "PartialResultWarning",
     "Pooled",
+    "Posterior",
     "RandomEffects",
     "Ranking",
     "ReferenceDistribution",
+    "ReportCard",
+    "Shrinkage",
     "SpecificationError",
     "TwoPart",
+    "Withholding",
     "__version__",
+    "best_set",
+    "compare_expected",
+    "compare_strata",
+    "differs",
+    "expected_ranks",
     "explained_share",
     "flag",
+    "minimum_size",
+    "protect",
     "rank",
     "reference_distribution",
+    "report_card",
+    "shrink",
+    "simultaneous_level",
+    "withheld_units",
 ]

@@ -136,13 +136,24 @@ def _told(
         return say["prediction"].format(inner=inner)
     value = ""
     if reference.method == "tau":
-        value = number(reference.tau * (100.0 if percent else 1.0), lang)
-        if percent:
+        told = percent and reference.scale == "estimate"
+        value = number(reference.tau * (100.0 if told else 1.0), lang)
+        if told:
             value += " " + say["points" if comparison.contrast == "difference" else "percent"]
     elif reference.method == "phi":
         value = number(reference.phi, lang)
+    elif reference.counts is not None:
+        value = number(reference.counts.dispersion, lang)
+    elif reference.empirical is not None:
+        value = number(float(reference.empirical.sd(np.asarray(reference.empirical.size))), lang)
+    spread = [say[reference.method].format(value=value)]
+    if reference.scale != "estimate":
+        spread.append(say[reference.scale])
+    for how, share in (("winsorised", reference.winsorise), ("truncated", reference.truncate)):
+        if share > 0.0 and reference.method in ("tau", "phi"):
+            spread.append(say[how].format(share=percentage(share, lang)))
     return say["reference"].format(
-        spread=say[reference.method].format(value=value),
+        spread=", ".join(spread),
         inner=inner,
         outer=percentage(_OUTER, lang),
     )

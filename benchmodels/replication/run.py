@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmodels.comparison import Comparison
+    from benchmodels.disclosure import Withholding
     from benchmodels.flags import ReferenceDistribution
     from benchmodels.ranking import Ranking
     from benchmodels.replication.study import Language, Study
@@ -145,19 +146,24 @@ def answer(
         step("table")
         table = load_table(study, data=data)
         step("fit")
-        fit = _fit(study, table)
+        fit = _fit(study, table.frame)
+        hidden = _withholding(study, fit)
+        if hidden is not None and hidden.withheld.any():
+            # Coefficients and expected values of the others would still depend on the counts kept back.
+            fit = _fit(study, hidden.rows(table.frame, unit=study.roles.unit))
         step("compare")
         asked = study.comparison
         options: dict[str, Any] = {"reference": asked.reference, "level": asked.level, "better": asked.better}
         gap, ratio = (
-            fit.compare(standard=asked.standard, contrast=contrast, **options) for contrast in ("difference", "ratio")
+            _published(fit.compare(standard=asked.standard, contrast=contrast, **options), hidden)
+            for contrast in ("difference", "ratio")
         )
         main = ratio if asked.contrast == "ratio" else gap
         _refuse_without_expected(main)
         flags, reference, explained = _verdicts(main)
-        (parts, exact), calibration = _parts(fit), fit.calibration()
+        (parts, exact), calibration = _parts(fit), _calibration(fit, study)
         step("rank")
-        ranking = _ranking(fit, study, options=options, rng=rng)
+        ranking = _ranking(fit, study, hidden, options=options, rng=rng)
     return Outcome(
         study=study,
         table=table,
@@ -173,11 +179,11 @@ def answer(
         overall=float(fit.design.outcome.sum() / fit.design.size.sum()),
         explained=explained,
         certificate=str(fit.certificate),
-        notes=_notes(caught, ranking),
+        notes=_notes(caught, ranking, hidden),
     )
 
 
-def _fit(study: Study, table: Table) -> Any:
+def _fit(study: Study, frame: pd.DataFrame) -> Any:
     from benchmodels.adjustment import FixedEffects, Pooled, RandomEffects
 
     asked = study.model
@@ -185,9 +191,40 @@ def _fit(study: Study, table: Table) -> Any:
     options |= study.roles.model_dump() | {"choice": tuple(study.roles.choice)}
     if asked.kind.startswith("random-effects"):
         slopes: Any = "within" if asked.kind.endswith("within") else "pooled"
-        return RandomEffects(asked.formula, slopes=slopes, **options).fit(table.frame)
+        return RandomEffects(asked.formula, slopes=slopes, **options).fit(frame)
     model: type[Pooled | FixedEffects] = Pooled if asked.kind == "pooled" else FixedEffects
-    return model(asked.formula, **options).fit(table.frame)
+    return model(asked.formula, **options).fit(frame)
+
+
+def _withholding(study: Study, fit: Any) -> Withholding | None:
+    """Return which units are kept back; None where the study asks for no disclosure control."""
+    if study.disclosure is None:
+        return None
+    from benchmodels.disclosure import withheld_units
+    from benchmodels.kernels.basis import group_sums
+
+    d = fit.design
+    count, size = (group_sums(d.unit, values, len(d.units)) for values in (d.outcome, d.size))
+    return withheld_units(d.units, count, size, **study.disclosure.model_dump())
+
+
+def _published(comparison: Comparison, hidden: Withholding | None) -> Comparison:
+    return comparison if hidden is None else hidden.apply(comparison)
+
+
+def _calibration(fit: Any, study: Study) -> pd.DataFrame:
+    """Return observed against expected in groups of cases, without groups of few."""
+    frame: pd.DataFrame = fit.calibration()
+    if study.disclosure is None:
+        return frame
+    from benchmodels.disclosure import publishable_frame, withheld_units
+
+    count = (frame["observed"] * frame["size"]).round().to_numpy()
+    with warnings.catch_warnings():
+        # Groups are no units; that some are empty is seen in the table.
+        warnings.simplefilter("ignore", BenchmodelsWarning)
+        hidden = withheld_units(frame["bin"], count, frame["size"].to_numpy(), **study.disclosure.model_dump())
+    return publishable_frame(frame, hidden, unit="bin", keep=("size", "units", "group", "expected"))
 
 
 def _refuse_without_expected(comparison: Comparison) -> None:
@@ -228,14 +265,19 @@ def _parts(fit: Any) -> tuple[pd.DataFrame | None, bool]:
 
 
 def _ranking(
-    fit: Any, study: Study, *, options: dict[str, Any], rng: int | np.random.Generator | None
+    fit: Any,
+    study: Study,
+    hidden: Withholding | None,
+    *,
+    options: dict[str, Any],
+    rng: int | np.random.Generator | None,
 ) -> Ranking | None:
     """Rank by direct standardisation: indirect figures are each against their own case mix and do not line up."""
     if not study.comparison.rank:
         return None
     from benchmodels.ranking import rank
 
-    direct = fit.compare(standard="direct", contrast=study.comparison.contrast, **options)
+    direct = _published(fit.compare(standard="direct", contrast=study.comparison.contrast, **options), hidden)
     try:
         return rank(direct, level=study.comparison.level, rng=rng)
     except SpecificationError as error:
@@ -243,13 +285,20 @@ def _ranking(
         return None
 
 
-def _notes(caught: Sequence[warnings.WarningMessage], ranking: Ranking | None) -> tuple[str, ...]:
+def _notes(
+    caught: Sequence[warnings.WarningMessage], ranking: Ranking | None, hidden: Withholding | None
+) -> tuple[str, ...]:
     """Keep our own warnings as notes, once each; hand all others on to where they were going."""
     for item in caught:
         if not issubclass(item.category, BenchmodelsWarning):
             warnings.warn_explicit(item.message, item.category, item.filename, item.lineno, source=item.source)
     told = [str(item.message) for item in caught if issubclass(item.category, BenchmodelsWarning)]
-    return tuple(dict.fromkeys([*told, *(ranking.notes if ranking is not None else ())]))
+    notes = tuple(dict.fromkeys([*told, *(ranking.notes if ranking is not None else ())]))
+    if hidden is None:
+        return notes
+    from benchmodels.disclosure import publishable_notes
+
+    return publishable_notes(notes, hidden)
 
 
 def run_study(study: Study, *, out: str | Path, **options: Any) -> Path:
@@ -381,7 +430,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "study": outcome.study.model_dump(mode="json", exclude_none=True),
         "data": {
             "name": table.name,
-            "sha256": table.sha256,
+            # Of a small table the counts kept back could be found by trying.
+            "sha256": table.sha256 if outcome.study.disclosure is None else "withheld for disclosure control",
             "rows": table.rows,
             "simulated": table.simulated,
         },

@@ -117,6 +117,13 @@ class Asked(_Section):
     decimals: int = Field(1, ge=0, le=6, description="Decimals of rates and differences.")
 
 
+class Disclosure(_Section):
+    """Which small counts are kept back, with all that would give them away."""
+
+    threshold: int = Field(ge=2, description="The smallest count that may be told; 5 and 20 are in use.")
+    zeros: bool = Field(False, description="Keep counts of none and of all back too.")
+
+
 class Words(_Section):
     """What a unit is called, where it is not a municipality."""
 
@@ -157,6 +164,7 @@ class Study(_Section):
     roles: Roles
     model: Model
     comparison: Asked
+    disclosure: Disclosure | None = Field(None, description="Which small counts are kept back; none by default.")
     texts: dict[Language, Texts] = Field(min_length=1)
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -266,6 +274,8 @@ def _cross_faults(table: dict[str, Any]) -> list[str]:
         if family == "binomial" and "trials" not in roles and "frequency" not in roles:
             # A 0/1 outcome, one row a case, needs neither; nothing to say.
             return faults
+        if family not in ("binomial", "beta_binomial") and "disclosure" in table:
+            faults.append(f"disclosure: is for cases out of so many, family 'binomial' (found family {family!r})")
         if family not in ("binomial", "beta_binomial") and "trials" in roles:
             faults.append(f"roles.trials: belongs to family 'binomial' (found family {family!r})")
     return faults

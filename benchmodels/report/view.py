@@ -144,6 +144,8 @@ def _row(
     key = "sentence_ratio" if chapter.contrast == "ratio" else "sentence_gap"
     between = ratio_between if chapter.contrast == "ratio" else gap_between
     key = f"{key}_withheld" if different == "withheld" else key
+    if math.isnan(own):
+        key = "sentence_hidden"
     sentence = w(key, **told, between=between, why=withheld)
     rank_sentence, rank_set = _rank_words(w, label, rank, count=ranked)
     rank_value = rank["rank"] if rank else math.nan

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from benchmodels.errors import DataError, SpecificationError
-from benchmodels.kernels import rank_sets
-from benchmodels.kernels.rank_sets import confidence_sets, gaussian_draws, min_rank
+from benchmodels.kernels import pairwise_errors, rank_sets
+from benchmodels.kernels.rank_sets import best_set, confidence_sets, gaussian_draws, min_rank
 
 FOLDER = Path(__file__).parents[1] / "reference" / "csranks"
 SHARED = Path(__file__).parents[2] / "../shared/reference"
@@ -99,8 +99,10 @@ def test_estimated_noise_agrees_with_plain_loop(df):
 def test_chunks_and_short_cuts_do_not_matter(monkeypatch):
     theta, s, _ = problem(15, 3, 2.0)
     one = confidence_sets(theta, s, draws=3000, rng=np.random.default_rng(1))
-    monkeypatch.setattr(rank_sets, "_CHUNK", 1000)
-    monkeypatch.setattr(rank_sets, "_TAIL", 10**6)
+    monkeypatch.setattr(pairwise_errors, "_CHUNK", 1000)
+    monkeypatch.setattr(pairwise_errors, "_GROUPS", 1)
+    monkeypatch.setattr(rank_sets, "_START", 1.5)
+    monkeypatch.setattr(rank_sets, "_LOWER", 0.5)
     other = confidence_sets(theta, s, draws=3000, rng=np.random.default_rng(1))
     np.testing.assert_array_equal(one.critical, other.critical)
     assert one.simultaneous_critical == other.simultaneous_critical
@@ -142,6 +144,95 @@ def check_csranks(x, s, results, level):
             assert gap.sum() <= 2
             if kind == "simul" and level == "0.95":
                 assert not gap[steady[end]].any()
+
+
+@pytest.mark.parametrize("df", [None, 5.0])
+@pytest.mark.parametrize("loading", [0.0, 0.2, 5.0])
+def test_no_difference_is_beyond_its_bound(df, loading):
+    k, rng = 17, np.random.default_rng(2)
+    noise = rng.uniform(0.03, 0.6, k) ** 2
+    shared = loading * rng.normal(1.0, 0.1, (k, 2))
+    freedom = np.full(k, np.inf if df is None else df)
+    errors = pairwise_errors.draw_errors(np.diag(noise) + shared @ shared.T, noise, freedom, draws=500, rng=rng)
+    for j in range(k):
+        found = errors.large(j, slice(0, k), 0.0)
+        assert len(found.value) == 500 * k
+        assert (np.abs(found.value) <= errors.bound[j, found.draw]).all()
+
+
+def plain_best(theta, s, *, tau, level, draws, rng):
+    """Step-down over pairs (unit in question, unit above it), one by one."""
+    k = len(theta)
+    z = gaussian_draws(s, draws=draws, rng=rng.spawn(2)[0])
+    pairs = [(j, r) for j in range(k) for r in range(k) if r != j]
+    scale = {(j, r): math.sqrt(s[j, j] + s[r, r] - 2 * s[j, r]) for j, r in pairs}
+    t = {(j, r): (theta[r] - theta[j]) / scale[j, r] for j, r in pairs}
+    error = {(j, r): (z[r] - z[j]) / scale[j, r] for j, r in pairs}
+    standing = set(pairs)
+    while True:
+        c = np.sort(np.max([error[pair] for pair in standing], axis=0))[math.ceil(level * draws) - 1]
+        member = [sum(t[j, r] > c for r in range(k) if r != j) < tau for j in range(k)]
+        left = {(j, r) for j, r in standing if member[j] and t[j, r] <= c}
+        if left == standing:
+            return member, c
+        standing = left
+
+
+@pytest.mark.parametrize("tau", [1, 3, 9])
+@pytest.mark.parametrize("spread", [0.2, 1.0, 3.0])
+def test_best_set_agrees_with_plain_loop(tau, spread):
+    theta, s, _ = problem(9, 11, spread)
+    fast = best_set(theta, s, tau=tau, level=0.9, draws=1500, rng=np.random.default_rng(5))
+    member, critical = plain_best(theta, s, tau=tau, level=0.9, draws=1500, rng=np.random.default_rng(5))
+    assert fast.member.tolist() == member
+    assert fast.critical == pytest.approx(critical, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["csranks_syn_ranks_a", "csranks_syn_ranks_a_correlated"])
+def test_best_sets_and_one_sided_sets_against_csranks(name):
+    data = pd.read_csv(FOLDER / "syn_ranks_a.csv")
+    results = json.loads((FOLDER / f"{name}.json").read_text())["results"]
+    i = np.arange(len(data))
+    s = np.outer(data.se, data.se) * (0.3 ** np.abs(i[:, None] - i) if "correlated" in name else np.eye(len(data)))
+    x = data.x.to_numpy()
+    sets = confidence_sets(x, s, rng=np.random.default_rng(0))
+    for tau in (1, 2, 5):
+        for end, sign, projected in (
+            ("best", 1.0, sets.simultaneous_lower <= tau),
+            ("worst", -1.0, sets.simultaneous_upper > len(x) - tau),
+        ):
+            expected = np.array(results[f"tau_{end}|{tau}|stepdown"])
+            np.testing.assert_array_equal(projected, expected)
+            member = best_set(sign * x, s, tau=tau, rng=np.random.default_rng(0)).member
+            assert not (member & ~expected).any()
+    for level in ("0.9", "0.95"):
+        for side, end, name in (("lower", "L", "lower"), ("upper", "U", "upper")):
+            one = confidence_sets(x, s, level=float(level), side=side, rng=np.random.default_rng(0))
+            for kind, prefix in (("marginal", ""), ("simul", "simultaneous_")):
+                gap = np.abs(getattr(one, prefix + name) - np.array(results[f"{level}|{side}|stepdown|{kind}"][end]))
+                assert gap.max() <= 1
+                assert gap.sum() <= 1
+
+
+def test_best_of_equals_is_wrong_as_often_as_stated():
+    rng, reps, k = np.random.default_rng(9), 400, 12
+    noise = rng.uniform(0.5, 2.0, k) ** 2
+    wrong = 0
+    for _ in range(reps):
+        found = best_set(rng.normal(0, np.sqrt(noise)), np.diag(noise), tau=1, draws=1000, level=0.9, rng=rng)
+        wrong += not found.member.all()
+    # All have rank 1, so that the error is exactly the stated one, but for the simulated critical value.
+    assert abs(wrong / reps - 0.1) < 4 * np.hypot(np.sqrt(0.09 / reps), np.sqrt(0.09 / 1000))
+
+
+def test_best_set_is_never_larger_than_the_projection():
+    for seed in range(20):
+        theta, s, _ = problem(15, seed, 1.0)
+        sets = confidence_sets(theta, s, draws=1000, rng=np.random.default_rng(seed))
+        for tau in (1, 4, 15):
+            member = best_set(theta, s, tau=tau, draws=1000, rng=np.random.default_rng(seed)).member
+            assert not (member & (sets.simultaneous_lower > tau)).any()
+            assert member[np.argsort(-theta)[:tau]].all()
 
 
 def test_all_equal_is_wrong_as_often_as_stated():

@@ -1,0 +1,184 @@
+"""Posterior ranks and report-card grades of units, from any shrinkage: means with their spread, or draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import DataError, SpecificationError
+from benchmodels.kernels import grades, posterior_ranks
+from benchmodels.kernels.rank_sets import gaussian_draws
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.comparison import Better
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Posterior", "ReportCard", "expected_ranks", "report_card"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Posterior:
+    """Joint posterior of the effects of k units: normal, or by draws.
+
+    Parameters
+    ----------
+    unit : (k,) array
+        Labels.
+    mean : (k,) array, optional
+        Posterior means, in the effects' unit of measure; with ``covariance``.
+    covariance : (k,) or (k, k) array, optional
+        Posterior variances of independent units, or their covariance, in its square.
+    draws : (b, k) array, optional
+        Posterior draws, in place of the two.
+    better : 'low', 'high' or None
+        Which effects rank first; the highest when None.
+
+    Raises
+    ------
+    SpecificationError
+        Neither, or both, of a normal posterior and draws.
+    DataError
+        Shapes that do not fit.
+    """
+
+    unit: NDArray[np.object_]
+    mean: Floats | None = None
+    covariance: Floats | None = None
+    draws: Floats | None = None
+    better: Better | None = None
+
+    def __post_init__(self) -> None:
+        if (self.draws is None) == (self.mean is None) or (self.mean is None) != (self.covariance is None):
+            raise SpecificationError("a posterior is either mean and covariance, or draws")
+        k = len(self.unit)
+        for name, shapes in (("mean", [(k,)]), ("covariance", [(k,), (k, k)])):
+            value = getattr(self, name)
+            if value is not None and value.shape not in shapes:
+                raise DataError(f"{name} has shape {value.shape}; the posterior is of {k} units")
+        if self.draws is not None and (self.draws.ndim != 2 or self.draws.shape[1] != k):
+            raise DataError(f"draws have shape {self.draws.shape}; one column for each of {k} units")
+
+    def above(self) -> Floats:
+        """Return (k, k): the probability that the unit of the row is better than that of the column."""
+        if self.draws is not None:
+            p = posterior_ranks.above_by_draws(self.draws)
+        else:
+            assert self.mean is not None and self.covariance is not None  # by __post_init__
+            p = posterior_ranks.above(self.mean, self.covariance)
+        return p.T if self.better == "low" else p
+
+    def sample(self, *, draws: int, rng: int | np.random.Generator | None = 0) -> Floats:
+        """Return the draws (b, k) there are, or so many from the normal posterior."""
+        if self.draws is not None:
+            return self.draws
+        assert self.mean is not None and self.covariance is not None  # by __post_init__
+        s = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
+        return np.asarray(self.mean + gaussian_draws(s, draws=draws, rng=np.random.default_rng(rng)).T)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReportCard:
+    """Grades of k units with what they are worth.
+
+    Parameters
+    ----------
+    unit : (k,) array
+    found : kernels.grades.Grades
+        Grades (1 is the best), loss, bound and gap, expected shares of pairs.
+    discordance_cost : float
+        λ.
+    """
+
+    unit: NDArray[np.object_]
+    found: grades.Grades
+    discordance_cost: float
+
+    def __repr__(self) -> str:
+        f = self.found
+        told = "optimal" if f.optimal else f"within {f.gap:.2g} of the best loss per pair"
+        return f"ReportCard({f.grade.max()} grades of {len(self.unit)} units, discordance {f.discordance:.1%}, {told})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the grades as a table; always the same columns in the same order, one row per unit."""
+        return pd.DataFrame({"unit": self.unit, "grade": self.found.grade}).infer_objects()
+
+
+def expected_ranks(
+    posterior: Posterior,
+    *,
+    tau: int = 5,
+    threshold: float | None = None,
+    draws: int = 10_000,
+    rng: int | np.random.Generator | None = 0,
+) -> pd.DataFrame:
+    """Return posterior ranks as a table, one row per unit.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        k units.
+    tau : int, default 5
+        τ, from 1 to k.
+    threshold : float, optional
+        In the effects' unit of measure; ``exceeds`` is the probability of being above it, whatever is better.
+    draws : int, default 10,000
+        Where the posterior is normal.
+    rng : int, numpy.random.Generator or None, default 0
+
+    Returns
+    -------
+    DataFrame
+        Columns unit, expected, percentile, rank, first, among, among_rank, exceeds: see
+        `benchmodels.kernels.posterior_ranks.PosteriorRanks`; rank 1 is the best.
+
+    Raises
+    ------
+    DataError, SpecificationError
+        As `benchmodels.kernels.posterior_ranks.posterior_ranks`.
+
+    References
+    ----------
+    Lin, Louis, Paddock, Ridgeway (2006), Bayesian Anal 1:915-946.
+    """
+    sample = posterior.sample(draws=draws, rng=rng)
+    found = posterior_ranks.posterior_ranks(-sample if posterior.better == "low" else sample, tau=tau)
+    exceeds = np.full(len(posterior.unit), np.nan) if threshold is None else (sample > threshold).mean(axis=0)
+    names = ("expected", "percentile", "rank", "first", "among", "among_rank")
+    columns = {name: getattr(found, name) for name in names}
+    return pd.DataFrame({"unit": posterior.unit, **columns, "exceeds": exceeds}).infer_objects()
+
+
+def report_card(posterior: Posterior, *, discordance_cost: float = 0.25, time_limit: float = 60.0) -> ReportCard:
+    """Return the grades with the smallest expected discordance less λ times concordance.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        k units.
+    discordance_cost : float, default 0.25
+        λ: what a pair in the right order is worth when a pair in the wrong order costs 1. Two units alone get different
+        grades when one is better with probability over 1 / (1 + λ), 80 % by default.
+    time_limit : float, default 60
+        Seconds; then the best grades found are returned, with their gap.
+
+    Returns
+    -------
+    ReportCard
+
+    Raises
+    ------
+    DataError, SpecificationError, ConvergenceError
+        As `benchmodels.kernels.grades.grades`.
+
+    References
+    ----------
+    Kline, Rose, Walters (2024), A discrimination report card, Am Econ Rev 114:2472-2525.
+    """
+    found = grades.grades(posterior.above(), discordance_cost=discordance_cost, time_limit=time_limit)
+    return ReportCard(unit=posterior.unit, found=found, discordance_cost=discordance_cost)

@@ -1,0 +1,343 @@
+"""Shrunken beside unshrunken: closed forms, contrasts, withheld units, coverage on average, what shrinkage hides."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from benchmodels.comparison import Comparison, Source
+from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
+from benchmodels.shrinkage import minimum_size, shrink
+
+EXACT = 1e-10
+COLUMNS = ["unit", "size", "estimate", "std_error", "shrunken", "shrunken_std_error", "lower", "upper", "target"]
+
+
+def make(estimate, s, *, size=None, observed=None, expected=None, null=0.0, null_std_error=None, **rest):
+    estimate, s = np.asarray(estimate, float), np.asarray(s, float)
+    k = len(estimate)
+    size = np.full(k, 100.0) if size is None else np.asarray(size, float)
+    values = {
+        "unit": [f"Enhed {i}" for i in range(k)],
+        "size": size,
+        "observed": estimate * size if observed is None else observed,
+        "expected": np.zeros(k) if expected is None else expected,
+        "estimate": estimate,
+        "lower": estimate - 2 * s,
+        "upper": estimate + 2 * s,
+        "noise": s**2,
+        "shared": np.zeros((k, 0)),
+        "core": np.zeros((0, 0)),
+        "null": null,
+        "null_std_error": s if null_std_error is None else null_std_error,
+        "df": np.full(k, np.inf),
+        "overlap": np.full(k, np.nan),
+        "withheld": np.where(np.isnan(s), "one cluster", ""),
+        "standard": "indirect",
+        "contrast": "difference",
+        "reference": "others",
+        "level": 0.95,
+        "better": None,
+        "source": Source(model="m", version="0", rows_read=k, rows_dropped=0, noise="counts"),
+    }
+    return Comparison(**(values | rest))
+
+
+def counts(contrast="difference", seed=3, k=98, practice=0.15, **rest):
+    rng = np.random.default_rng(seed)
+    size = np.round(np.exp(rng.normal(8.5, 1.0, k)))
+    rate = rng.uniform(0.04, 0.08, k)
+    expected = size * rate
+    observed = rng.binomial(size.astype(int), rate * rng.gamma(1 / practice**2, practice**2, k)).astype(float)
+    overall = observed.sum() / size.sum()
+    null = {"difference": 0.0, "ratio": 1.0, "rate": overall}[contrast]
+    factor = rate if contrast == "difference" else null
+    estimate = (observed - expected) / size if contrast == "difference" else null * observed / expected
+    spread = factor * np.sqrt(size * rate * (1 - rate)) / expected
+    return make(estimate, spread, size=size, observed=observed, expected=expected, null=null, contrast=contrast, **rest)
+
+
+def quiet(*arguments, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BenchmodelsWarning)
+        return shrink(*arguments, **options)
+
+
+def test_james_stein_side_by_side():
+    y = np.array([3.0, -1.0, 4.0, 1.0, -5.0, 9.0, 2.0])
+    c = make(y + 0.5, np.full(7, 1.5), null=0.5)
+    found = shrink(c, towards="null")
+    factor = 1 - 5 * 2.25 / (y**2).sum()
+    np.testing.assert_allclose(found.shrunken, 0.5 + factor * y, rtol=EXACT)
+    np.testing.assert_array_equal(found.target, 0.5)
+    np.testing.assert_array_equal(found.estimate, c.estimate)
+    tau2 = (y**2).mean() - 2.25
+    np.testing.assert_allclose(found.reliability, tau2 / (tau2 + 2.25), rtol=EXACT)
+    frame = found.to_frame()
+    assert frame.columns.tolist() == [*COLUMNS, "reliability"]
+    assert len(frame) == len(found) == 7
+    assert "7 of 7 units" in repr(found)
+    assert found.terms == ()
+    posterior = shrink(c, towards="null", interval="posterior", level=0.9)
+    half = norm.isf(0.05) * posterior.shrunken_std_error
+    np.testing.assert_allclose(posterior.upper - posterior.shrunken, half, rtol=EXACT)
+    assert np.isnan(posterior.kurtosis)
+    again = pickle.loads(pickle.dumps(found))
+    pd.testing.assert_frame_equal(again.to_frame(), frame)
+
+
+@pytest.mark.parametrize("prior", ["gamma", "beta"])
+@pytest.mark.parametrize("towards", ["null", "mean", "size"])
+def test_contrasts_are_one_answer(prior, towards):
+    c = {contrast: counts(contrast) for contrast in ("difference", "ratio", "rate")}
+    goal = np.log(c["ratio"].size) if towards == "size" else towards
+    found = {contrast: quiet(value, prior=prior, towards=goal) for contrast, value in c.items()}
+    rate = c["ratio"].expected / c["ratio"].size
+    for name in ("shrunken", "lower", "upper", "target"):
+        ratio = getattr(found["ratio"], name)
+        np.testing.assert_allclose(getattr(found["difference"], name), (ratio - 1) * rate, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(getattr(found["rate"], name), ratio * c["rate"].null, rtol=1e-9)
+    np.testing.assert_allclose(found["ratio"].shrunken_std_error * rate, found["difference"].shrunken_std_error)
+    between = (found["ratio"].estimate - found["ratio"].shrunken) * (found["ratio"].shrunken - found["ratio"].target)
+    assert (between >= -1e-12).all()
+    if towards == "null":
+        np.testing.assert_allclose(found["ratio"].target, 1.0, rtol=EXACT)
+    assert found["ratio"].interval == "posterior"
+    # Practice varies by 15 %, and the prior says so.
+    assert 0.08 < np.median(found["ratio"].between_sd) < 0.25
+
+
+@pytest.mark.parametrize("prior", ["normal", "gamma", "beta", "npmle"])
+def test_withheld_units_stay_so_and_order_is_irrelevant(prior):
+    base = counts("ratio")
+    s = base.std_error.copy()
+    s[[3, 40]] = np.nan
+    c = make(
+        base.estimate, s, size=base.size, observed=base.observed, expected=base.expected, null=1.0, contrast="ratio"
+    )
+    with pytest.warns(PartialResultWarning, match="2 of 98 units .*: Enhed 3, Enhed 40"):
+        found = shrink(c, prior=prior)
+    for name in ("shrunken", "shrunken_std_error", "lower", "upper", "target", "reliability"):
+        assert np.isnan(getattr(found, name)[[3, 40]]).all()
+    np.testing.assert_array_equal(found.estimate, c.estimate)
+    kept = np.setdiff1d(np.arange(98), [3, 40])
+    order = np.random.default_rng(0).permutation(kept)
+    alone = quiet(c.take(order), prior=prior)
+    np.testing.assert_allclose(alone.shrunken, found.shrunken[order], rtol=1e-7)
+    np.testing.assert_allclose(alone.upper, found.upper[order], rtol=1e-7)
+    assert np.isfinite(found.shrunken[kept]).all()
+    assert any("2 of 98" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+@pytest.mark.parametrize("prior", ["normal", "npmle"])
+def test_units_of_measure(prior, unit):
+    c = counts()
+    d = make(c.estimate * unit, c.std_error * unit, size=c.size * 1e3)
+    a, b = quiet(c, prior=prior), quiet(d, prior=prior)
+    for name in ("shrunken", "shrunken_std_error", "lower", "upper"):
+        np.testing.assert_allclose(getattr(b, name), getattr(a, name) * unit, rtol=1e-6)
+    np.testing.assert_allclose(b.reliability, a.reliability, rtol=1e-6)
+    assert minimum_size(b) == pytest.approx(1e3 * minimum_size(a), rel=1e-6)
+
+
+def test_regression_on_a_frame_is_matched_by_unit():
+    c = counts()
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"volume": np.log(c.size), "poor": rng.normal(size=98)}, index=c.unit)
+    found = quiet(c, towards=frame)
+    shuffled = quiet(c, towards=frame.sample(frac=1.0, random_state=1))
+    placed = quiet(c, towards=frame.to_numpy())
+    assert found.terms == ("constant", "volume", "poor")
+    assert placed.terms == ("constant", "column 1", "column 2")
+    np.testing.assert_array_equal(found.shrunken, shuffled.shrunken)
+    np.testing.assert_array_equal(found.shrunken, placed.shrunken)
+    np.testing.assert_allclose(found.target, frame.to_numpy() @ found.coefficients[1:] + found.coefficients[0])
+    one = quiet(c, towards=np.log(c.size))
+    assert one.terms == ("constant", "column 1")
+    missing = frame.copy()
+    missing.iloc[5, 1] = np.nan
+    with pytest.raises(DataError, match="Enhed 5"):
+        shrink(c, towards=missing)
+    with pytest.raises(DataError, match="97 rows"):
+        shrink(c, towards=frame.to_numpy()[1:])
+    for columns in (np.ones(98), np.column_stack([c.size, c.size * 3])):
+        with pytest.raises(SpecificationError, match="apart"):
+            shrink(c, towards=columns)
+
+
+def test_what_cannot_be_asked():
+    c = counts()
+    for options, match in [
+        ({"prior": "student"}, "allowed"),
+        ({"towards": "average"}, "allowed"),
+        ({"level": 95}, "share"),
+        ({"prior": "gamma", "interval": "robust"}, "allows"),
+        ({"prior": "npmle", "towards": "null"}, "centre"),
+    ]:
+        with pytest.raises(SpecificationError, match=match):
+            shrink(c, **options)
+    for k in (1, 2, 4):
+        with pytest.raises(SpecificationError, match="needs 5"):
+            shrink(c.take(np.arange(k)))
+    withheld = make(np.ones(6), np.full(6, np.nan))
+    for towards in ("mean", np.arange(6.0)):
+        with pytest.raises(SpecificationError, match="0 of 6"):
+            shrink(withheld, towards=towards)
+    with pytest.raises(SpecificationError, match="indirect"):
+        shrink(counts(standard="direct"), prior="gamma")
+    money = make(c.estimate, c.std_error, size=c.size, observed=c.observed + 0.5, expected=c.expected)
+    with pytest.raises(SpecificationError, match="whole counts"):
+        shrink(money, prior="gamma")
+    empty = make(c.estimate, c.std_error, size=c.size, observed=np.zeros(98), expected=c.expected)
+    with pytest.raises(SpecificationError, match="no cases"):
+        shrink(empty, prior="beta")
+    with pytest.raises(SpecificationError, match="reliability"):
+        minimum_size(quiet(c), reliability=1.0)
+
+
+def test_effects_that_go_with_precision_are_told():
+    rng = np.random.default_rng(2)
+    s = np.exp(rng.normal(0, 0.7, 98))
+    c = make(2 * np.log(s) + s * rng.normal(size=98) + rng.normal(0, 0.3, 98), s)
+    with pytest.warns(BenchmodelsWarning, match="go with the standard error"):
+        found = shrink(c)
+    assert found.precision.mean_p < 0.001
+    assert len(found.notes) == 1
+    # A standard error that goes with the outcome itself is no sign: the one under the null is what counts.
+    own = make(c.estimate, s, null_std_error=np.ones(98))
+    assert np.isnan(shrink(own).precision.p)
+    # Towards a regression on it there is nothing left to tell.
+    assert np.isnan(shrink(c, towards=np.log(s)).precision.slope)
+
+
+def test_no_more_than_chance():
+    size = np.arange(1000.0, 1600.0, 100.0)
+    observed = size / 10
+    c = make(np.zeros(6), np.sqrt(0.09 / size), size=size, observed=observed, expected=observed)
+    with pytest.warns(PartialResultWarning, match="6 of 6 intervals are withheld"):
+        found = shrink(c, prior="gamma")
+    np.testing.assert_allclose(found.shrunken, 0.0, atol=1e-12)
+    assert np.isnan(found.lower).all()
+    assert minimum_size(found) == np.inf
+    normal = shrink(c)
+    assert any("no more than chance" in note for note in normal.notes)
+    assert np.isfinite(normal.upper).all()
+    assert minimum_size(normal) == np.inf
+
+
+def test_a_zero_standard_error_is_left_out():
+    s = np.array([1.0, 0.0, 1.0, 2.0, 1.0, 1.5])
+    with pytest.warns(PartialResultWarning, match="1 of 6"):
+        found = shrink(make([1.0, 5.0, -2.0, 3.0, 0.5, 9.0], s))
+    assert np.isnan(found.shrunken[1])
+
+
+def test_minimum_size_is_spearman_brown():
+    # s² = 4 / size and τ² known by the reliability: the exact answer is τ² n / 4 = r / (1 - r).
+    rng = np.random.default_rng(4)
+    size = np.exp(rng.normal(6, 1, 50))
+    s = np.sqrt(4 / size)
+    found = quiet(make(rng.normal(0, 0.1, 50) + s * rng.normal(size=50), s, size=size))
+    tau2 = found.between_sd[0] ** 2
+    for wanted in (0.5, 0.8, 0.95):
+        exact = 4 / tau2 * wanted / (1 - wanted)
+        assert minimum_size(found, reliability=wanted) == pytest.approx(exact, rel=1e-9)
+    equal = quiet(make(found.estimate, np.full(50, 0.1)))
+    tau2 = equal.between_sd[0] ** 2
+    assert minimum_size(equal) == pytest.approx(100 * 0.01 / tau2 * 4, rel=1e-9)
+    with pytest.raises(SpecificationError, match="do not fall"):
+        minimum_size(quiet(make(found.estimate, np.sqrt(size) / 300, size=size)))
+
+
+def test_robust_interval_is_never_inside_the_normal_one_where_the_prior_is_normal_or_wilder():
+    c = counts()
+    robust, posterior = quiet(c), quiet(c, interval="posterior")
+    np.testing.assert_array_equal(robust.shrunken, posterior.shrunken)
+    if robust.kurtosis >= 3:
+        assert ((robust.upper - robust.lower) > 0.97 * (posterior.upper - posterior.lower)).all()
+    assert ((robust.upper - robust.lower) < 2 * norm.isf(0.025) * c.std_error * 1.2).all()
+
+
+def effects(kind, k, rng):
+    """Effects with mean 0 and variance 1."""
+    if kind == "normal":
+        return rng.normal(size=k)
+    if kind == "skewed":
+        return rng.exponential(size=k) - 1
+    bad = rng.random(k) < 0.1
+    return np.where(bad, 3.0, -1 / 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tau", [0.3, 1.0])
+@pytest.mark.parametrize("kind", ["normal", "skewed", "two points"])
+def test_robust_intervals_cover_on_average(kind, tau):
+    draws, covered = 500, []
+    rng = np.random.default_rng(11)
+    s = np.exp(rng.normal(0, 0.5, 98))
+    for _ in range(draws):
+        truth = tau * effects(kind, 98, rng)
+        found = quiet(make(truth + s * rng.normal(size=98), s))
+        covered.append(((found.lower <= truth) & (truth <= found.upper)).mean())
+    mean, error = np.mean(covered), np.std(covered) / np.sqrt(draws)
+    print(f"{kind}, tau={tau}: {mean:.4f} (Monte Carlo error {error:.4f})")
+    assert mean >= 0.95 - 4 * error
+
+
+@pytest.mark.slow
+def test_posterior_intervals_cover_normal_effects():
+    draws, covered = 500, []
+    rng = np.random.default_rng(12)
+    s = np.exp(rng.normal(0, 0.5, 98))
+    for _ in range(draws):
+        truth = rng.normal(size=98)
+        found = quiet(make(truth + s * rng.normal(size=98), s), interval="posterior")
+        covered.append(((found.lower <= truth) & (truth <= found.upper)).mean())
+    mean, error = np.mean(covered), np.std(covered) / np.sqrt(draws)
+    assert abs(mean - 0.95) < max(4 * error, 0.004)
+
+
+def test_shrinkage_hides_small_bad_units():
+    """Of small units with twice the risk, the interval of the shrunken value finds far fewer than the unshrunken one.
+
+    Two hundred cases a small unit and a risk of 3 %, as in Anesthesiology 2016;125:1092.
+    """
+    rng = np.random.default_rng(6)
+    hidden, shown, false_shrunken, false_plain = [], [], [], []
+    size = np.where(np.arange(98) < 30, 200.0, 2000.0)
+    bad = np.arange(98) % 10 == 0
+    for _ in range(40):
+        expected = 0.03 * size
+        observed = rng.poisson(expected * np.where(bad, 2.0, rng.gamma(100, 0.01, 98))).astype(float)
+        ratio, s = observed / expected, 1 / np.sqrt(expected)
+        found = quiet(
+            make(ratio, s, size=size, observed=observed, expected=expected, null=1.0, contrast="ratio"), prior="gamma"
+        )
+        small = size == 200.0
+        plain, shrunken = ratio > 1 + norm.isf(0.05) * s, found.lower > 1
+        shown.append(plain[small & bad].mean())
+        hidden.append(shrunken[small & bad].mean())
+        false_plain.append(plain[small & ~bad].mean())
+        false_shrunken.append(shrunken[small & ~bad].mean())
+    assert np.mean(shown) > 0.5
+    assert np.mean(hidden) < 0.5 * np.mean(shown)
+    assert np.mean(false_shrunken) < np.mean(false_plain)
+
+
+def test_shrinkage_is_nearer_the_truth_on_average():
+    rng = np.random.default_rng(7)
+    s = np.exp(rng.normal(0, 0.5, 98))
+    for prior in ("normal", "npmle"):
+        plain, shrunken = 0.0, 0.0
+        for _ in range(10):
+            truth = effects("two points", 98, rng)
+            c = make(truth + s * rng.normal(size=98), s)
+            plain += ((c.estimate - truth) ** 2).sum()
+            shrunken += ((quiet(c, prior=prior).shrunken - truth) ** 2).sum()
+        assert shrunken < 0.6 * plain
