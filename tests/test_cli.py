@@ -192,7 +192,7 @@ def test_units_without_expected_values_are_an_error_of_the_data(
 
 def test_warnings_of_numpy_stay_off_the_terminal(folder: Path) -> None:
     code = (
-        "import numpy as np, benchmodels.replication.run as run\n"
+        "import numpy as np, benchmodels.replication.outcome as run\n"
         "real = run.load_table\n"
         "def noisy(*a, **k):\n"
         "    np.array([1.0, -1.0]) / np.zeros(2); np.sqrt(-np.ones(2))\n"

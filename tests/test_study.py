@@ -381,14 +381,14 @@ def test_the_same_seed_gives_the_same_ranks_and_row_order_does_not_matter() -> N
 
 
 def test_our_warnings_become_notes_and_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmodels.replication import run
+    from benchmodels.replication import outcome as place
 
     def noisy(*args: object, **kwargs: object) -> object:
         warnings.warn("ours", BenchmodelsWarning, stacklevel=1)
         warnings.warn("theirs", UserWarning, stacklevel=1)
         return load_table(*args, **kwargs)
 
-    monkeypatch.setattr(run, "load_table", noisy)
+    monkeypatch.setattr(place, "load_table", noisy)
     with pytest.warns(UserWarning, match="theirs") as caught:
         outcome = answer(parse_study(spec()), data=small_table())
     assert "ours" in outcome.notes
@@ -482,3 +482,59 @@ def test_a_study_can_be_written_as_toml_with_relative_data(tmp_path: Path) -> No
     assert study.data_file == tmp_path / "rows.csv"
     with pytest.raises(DataError, match="no file .*rows.csv"):
         answer(study)
+
+
+# --- small counts ---
+
+
+def few(k: int = 30) -> pd.DataFrame:
+    """Thirty units, two of which have few cases counted."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"unit": np.repeat([f"K{i:02d}" for i in range(k)], 4), "age": np.tile([1, 2, 3, 4], k)})
+    frame["people"] = rng.integers(200, 900, len(frame))
+    frame.loc[frame["unit"].isin(["K03", "K17"]), "people"] = 12
+    frame["cases"] = rng.binomial(frame["people"], 0.08 + 0.01 * frame["age"])
+    return frame
+
+
+def asked_of_few(**disclosure: object) -> dict[str, object]:
+    table = spec()
+    table["data"] = {"path": "few.csv"}
+    table["roles"] = {"unit": "unit", "trials": "people"}
+    table["model"] = {"kind": "fixed-effects", "family": "binomial", "formula": "cases ~ age"}
+    return table | ({"disclosure": disclosure} if disclosure else {})
+
+
+def test_small_counts_are_kept_back_from_every_table() -> None:
+    data = few()
+    totals = data.groupby("unit")["cases"].sum()
+    threshold = int(totals.nsmallest(2).iloc[1]) + 1
+    outcome = answer(parse_study(asked_of_few(threshold=threshold)), data=data)
+    frame = outcome.to_frame().set_index("unit")
+    hidden = frame.index[frame["withheld"].str.startswith("fewer than")]
+    assert {"K03", "K17"} <= set(hidden)
+    shown = frame.loc[hidden].drop(columns=["size", "withheld", "different", "unusual"])
+    assert shown.isna().all(axis=None)
+    assert set(frame.loc[hidden, "different"]) == {"withheld"}
+    assert outcome.parts is not None
+    assert not set(hidden) & set(outcome.parts["unit"])
+    # Nothing that is published moves with the counts kept back.
+    moved = data.copy()
+    one, other = (moved.index[moved["unit"] == unit] for unit in ("K03", "K17"))
+    moved.loc[one, "cases"] = [0, 0, 1, 1]
+    moved.loc[other[0], "cases"] += int(data.loc[one, "cases"].sum()) - 2
+    again = answer(parse_study(asked_of_few(threshold=threshold)), data=moved)
+    pd.testing.assert_frame_equal(again.to_frame(), outcome.to_frame())
+    pd.testing.assert_frame_equal(again.coefficients, outcome.coefficients)
+    assert again.overall == outcome.overall
+    assert again.notes == outcome.notes
+
+
+def test_disclosure_is_for_counts_of_trials() -> None:
+    table = asked_of_few(threshold=5)
+    table["model"] = {"kind": "pooled", "family": "gaussian", "formula": "cases ~ age"}
+    table["roles"] = {"unit": "unit"}
+    with pytest.raises(SpecificationError, match="disclosure: is for cases out of so many"):
+        parse_study(table)
+    with pytest.raises(SpecificationError, match=r"disclosure\.threshold"):
+        parse_study(asked_of_few(threshold=1))

@@ -1,6 +1,7 @@
 """Studies as specifications, and their running into one folder of results."""
 
-from benchmodels.replication.run import Outcome, answer, run_studies, run_study
+from benchmodels.replication.outcome import Outcome, answer
+from benchmodels.replication.run import run_studies, run_study
 from benchmodels.replication.study import Study, parse_study, read_study, shipped_studies
 
 __all__ = [

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmodels.replication.run import Outcome
+    from benchmodels.replication.outcome import Outcome
     from benchmodels.replication.study import Language, Study
 
 __all__ = ["chapter_of", "figures_of", "labels_of"]
@@ -64,6 +64,7 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         contrast=study.comparison.contrast,
         flags=outcome.flags,
         ranking=None if outcome.ranking is None else outcome.ranking.to_frame(),
+        shrinkage=None if outcome.shrinkage is None else outcome.shrinkage.to_frame(),
         parts=outcome.parts,
         calibration=outcome.calibration,
         coefficients=outcome.coefficients,

@@ -62,6 +62,8 @@ class Chapter:
         unit, estimate, different, unusual, z of the main figure.
     ranking : DataFrame, optional
         unit, estimate, rank, lower, upper, simultaneous_lower, simultaneous_upper.
+    shrinkage : DataFrame, optional
+        unit, shrunken, reliability of the main figure.
     parts : DataFrame, optional
         unit, term, contribution: what moves the unit's expected rate away from that of all.
     calibration : DataFrame, optional
@@ -107,6 +109,7 @@ class Chapter:
     kind: str
     overall: float = math.nan
     parts_exact: bool = True
+    shrinkage: pd.DataFrame | None = None
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 

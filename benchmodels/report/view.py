@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "national_tiles", "part_decimals", "rows_of", "short_verdict", "wording_of"]
 
+# From this reliability on, a shrunken figure says what the plain one does.
+_RELIABLE = 0.9
 _MARKS = {"above": "▲", "below": "▼", "not": "●", "withheld": "○"}
 
 
@@ -172,7 +174,7 @@ def _row(
         rank_set=rank_set,
         withheld=withheld,
         summary=f"{labels.title}: {sentence}",
-        sentences=(sentence, *_size_words(chapter, w, i)),
+        sentences=(sentence, *_size_words(chapter, w, i), *_shrunken_words(chapter, w, i)),
         rank_sentence=rank_sentence,
         parts=_told_parts(chapter, w, parts, should),
         parts_end=w.number(should, part_decimals(chapter)),
@@ -197,6 +199,21 @@ def _size_words(chapter: Chapter, w: Wording, i: int) -> list[str]:
         sentences.append(w(key, number=w.number(round(abs(more)))))
     sentences.append(w("sentence_size", number=w.number(float(chapter.main.size[i]))))
     return sentences
+
+
+def _shrunken_words(chapter: Chapter, w: Wording, i: int) -> list[str]:
+    """Return the shrunken figure and how much of it is the unit's own, where chance is a tenth or more of it."""
+    if chapter.shrinkage is None:
+        return []
+    found = chapter.shrinkage.iloc[i]
+    shrunken, reliability = float(found["shrunken"]), float(found["reliability"])
+    if not (math.isfinite(shrunken) and reliability < _RELIABLE):
+        return []
+    told = w.relative(shrunken)
+    if chapter.contrast == "difference":
+        told = w.amount(shrunken * chapter.scale, chapter.labels.measure, chapter.decimals, sign=True)
+    key = "sentence_shrunken_ratio" if chapter.contrast == "ratio" else "sentence_shrunken"
+    return [w(key, shrunken=told, reliability=w.percent(w.number(reliability * 100)))]
 
 
 def _told_parts(

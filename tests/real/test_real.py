@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmodels import Pooled, reference_distribution
-from benchmodels.replication.run import answer
+from benchmodels.replication.outcome import answer
 from benchmodels.replication.study import read_study
 from tests.real import tables
 
