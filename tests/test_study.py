@@ -538,3 +538,27 @@ def test_disclosure_is_for_counts_of_trials() -> None:
         parse_study(table)
     with pytest.raises(SpecificationError, match=r"disclosure\.threshold"):
         parse_study(asked_of_few(threshold=1))
+
+
+def test_no_file_of_the_folder_moves_with_counts_kept_back(tmp_path: Path) -> None:
+    """Tables, page, figures and manifest are alike to the byte whatever the counts kept back are, but for the time."""
+    data = few()
+    totals = data.groupby("unit")["cases"].sum()
+    study = parse_study(asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1))
+    moved = data.copy()
+    one, other = (moved.index[moved["unit"] == unit] for unit in ("K03", "K17"))
+    moved.loc[one, "cases"] = [0, 0, 1, 1]
+    moved.loc[other[0], "cases"] += int(data.loc[one, "cases"].sum()) - 2
+    for name, table in (("first", data), ("second", moved)):
+        run_study(study, out=tmp_path / name, data=table, lang="en", danish_csv=True)
+    files = sorted(p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*") if p.is_file())
+    assert len(files) > 8
+    for file in files:
+        first, second = ((tmp_path / name / file).read_bytes() for name in ("first", "second"))
+        if file.name == "manifest.json":
+            whole = [json.loads(text) for text in (first, second)]
+            assert [m.pop("created") for m in whole]
+            assert whole[0] == whole[1]
+            assert whole[0]["studies"][0]["data"]["sha256"] == "withheld for disclosure control"
+        else:
+            assert first == second, file

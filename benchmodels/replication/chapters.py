@@ -87,6 +87,7 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
 
     The figure library is imported here only; the page draws its own figures and needs none of these.
     """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     from benchmodels import plots
@@ -120,6 +121,8 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
             continue
         for kind in ("svg", "png"):
             place = folder / "figures" / f"{outcome.study.id}-{name}.{kind}"
-            figure.savefig(place, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+            # The same results make the same bytes: names inside an SVG are drawn at random without a salt.
+            with rc_context({"svg.hashsalt": outcome.study.id}):
+                figure.savefig(place, dpi=150, metadata={"Date": None} if kind == "svg" else None)
         places[f"file_{name}"] = f"figures/{outcome.study.id}-{name}.svg"
     return places
