@@ -16,7 +16,8 @@ import pandas as pd
 
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.false_discoveries import Dependence, adjusted_p_values, interval_p_values, null_share
-from benchmodels.kernels.overdispersion import Dispersion, Sides, dispersion
+from benchmodels.kernels.overdispersion import Dispersion, dispersion
+from benchmodels.kernels.trimming import Sides
 from benchmodels.reference import Limits, Method, ReferenceDistribution, Scale, reference_distribution
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from benchmodels.kernels.count_dispersion import (
     garwood_limits,
 )
 from benchmodels.kernels.empirical_null import EmpiricalNull, empirical_null
-from benchmodels.kernels.overdispersion import Sides, dispersion, z_scores
+from benchmodels.kernels.overdispersion import dispersion, z_scores
+from benchmodels.kernels.trimming import Sides, trimmed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -286,7 +287,8 @@ def reference_distribution(
     deviation = _deviation(comparison, scale)
     scaled = s0 * _slope(scale, comparison.null)
     z = z_scores(deviation, scaled)
-    found = dispersion(deviation, scaled, winsorise=winsorise, truncate=truncate, sides=sides)
+    kept = trimmed(deviation, scaled, winsorise=winsorise, truncate=truncate, sides=sides)
+    found = dispersion(kept, scaled)
     predicted = comparison.null_kind == "prediction"
     used: Limits = "prediction" if predicted else method
     if found.units < (2 if used in ("tau", "phi") else 1):
