@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, stdtr
 
+from benchmodels.asked import generator, share, whole
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.pairwise_errors import gaussian_draws
 
@@ -37,6 +38,7 @@ def simultaneous_level(
     draws : int
         b, of the k joint errors; the level found has a relative error of about 1 / √(b (1 − level)) in its tail.
     rng : int, numpy.random.Generator or None
+        The same seed gives the same answer, whatever the order of rows.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def simultaneous_level(
     Raises
     ------
     SpecificationError
-        No unit has an uncertainty, or fewer draws than 5 / (1 − level).
+        No unit has an uncertainty, a level outside (0, 1), or fewer draws than 5 / (1 − level).
 
     Notes
     -----
@@ -57,17 +59,19 @@ def simultaneous_level(
     ----------
     Montiel Olea & Plagborg-Møller (2019), Journal of Applied Econometrics 34:1, section 3 (sup-t bands).
     """
-    if not 0.0 < level < 1.0:
-        raise SpecificationError(f"level is a share between 0 and 1, such as 0.95; found {level!r}")
+    share("level", level)
+    whole("draws", draws)
     if draws * (1.0 - level) < 5.0:
         raise SpecificationError(
             f"draws={draws} is too few for level={level}; use {math.ceil(5 / (1 - level))} or more"
         )
-    there = np.flatnonzero(np.isfinite(comparison.std_error) & (comparison.std_error > 0))
+    known = np.isfinite(comparison.std_error) & (comparison.std_error > 0) & (comparison.withheld == "")
+    there = np.flatnonzero(known)
     if not len(there):
         raise SpecificationError("no unit has a known uncertainty, so there is no band")
-    some = comparison.take(there)
-    normal, chi = np.random.default_rng(rng).spawn(2)
+    # Drawn in an order of the estimates' own, so that the order of rows does not count.
+    some = comparison.take(there[np.lexsort((comparison.estimate[there], comparison.std_error[there]))])
+    normal, chi = generator(rng).spawn(2)
     errors = gaussian_draws(some.covariance(), draws=draws, rng=normal)
     variance = np.broadcast_to(some.std_error[:, None] ** 2, errors.shape)
     finite = np.flatnonzero(np.isfinite(some.df))

@@ -9,11 +9,13 @@ Of many units that are different, *discoveries* are those that may be named at a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from benchmodels.asked import share
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.false_discoveries import Dependence, adjusted_p_values, interval_p_values, null_share
 from benchmodels.kernels.overdispersion import Dispersion, dispersion
@@ -70,10 +72,10 @@ class Flags:
     false_discovery_rate : float
         Of the discoveries.
     null_share : float
-        Bound of the share of units that are exactly as expected, from 0 to 1.
+        Bound of the share of units that are exactly as expected, from 0 to 1; NaN where no unit has an interval.
     expected_false : float
         False flags to expect among *different*: units with an interval, times one less the comparison's level, times
-        ``null_share``.
+        ``null_share``; NaN with it.
     expected_false_at_most : float
         The same were all units exactly as expected.
     reference : ReferenceDistribution
@@ -160,8 +162,9 @@ def flag(
     61:232 (false discoveries among health care providers); Schuirmann (1987), J Pharmacokinet Biopharm 15:657
     (equivalence by an interval within the margin).
     """
-    if not 0.0 < false_discovery_rate < 1.0:
-        raise SpecificationError(f"false_discovery_rate={false_discovery_rate!r}; give a share between 0 and 1")
+    share("false_discovery_rate", false_discovery_rate, example=0.05)
+    if not isinstance(margin, Real):
+        raise SpecificationError(f"margin={margin!r}; give a number of 0 or more, in the estimate's unit of measure")
     reference = reference_distribution(
         comparison, method=method, level=level, winsorise=winsorise, truncate=truncate, sides=sides, scale=scale
     )
@@ -279,6 +282,8 @@ def explained_share(comparison: Comparison) -> float:
         # A ratio times E / size is a difference; a rate is a ratio times its null.
         s0 = s0 / comparison.null * expected / size
     counted = np.isfinite(observed) & np.isfinite(size)
+    if counted.sum() < 2:
+        return float("nan")
     centre = observed[counted].sum() / size[counted].sum()
     adjusted = dispersion((observed - expected) / size, s0)
     raw: Dispersion = dispersion(observed / size - centre, s0)

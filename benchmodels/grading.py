@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from benchmodels.asked import generator, whole
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.kernels import grades, posterior_ranks
 from benchmodels.kernels.rank_sets import gaussian_draws
@@ -42,9 +44,10 @@ class Posterior:
     Raises
     ------
     SpecificationError
-        Neither, or both, of a normal posterior and draws.
+        Neither, or both, of a normal posterior and draws; or an unknown ``better``.
     DataError
-        Shapes that do not fit.
+        Shapes that do not fit, no draws, values that are not finite (leave out units without a posterior), or
+        variances below zero.
     """
 
     unit: NDArray[np.object_]
@@ -56,6 +59,11 @@ class Posterior:
     def __post_init__(self) -> None:
         if (self.draws is None) == (self.mean is None) or (self.mean is None) != (self.covariance is None):
             raise SpecificationError("a posterior is either mean and covariance, or draws")
+        if self.better not in ("low", "high", None):
+            raise SpecificationError(f"better={self.better!r}; allowed are 'low', 'high', None")
+        object.__setattr__(self, "unit", np.array(self.unit, dtype=object))
+        for name in ("mean", "covariance", "draws"):
+            self._take_in(name)
         k = len(self.unit)
         for name, shapes in (("mean", [(k,)]), ("covariance", [(k,), (k, k)])):
             value = getattr(self, name)
@@ -63,6 +71,26 @@ class Posterior:
                 raise DataError(f"{name} has shape {value.shape}; the posterior is of {k} units")
         if self.draws is not None and (self.draws.ndim != 2 or self.draws.shape[1] != k):
             raise DataError(f"draws have shape {self.draws.shape}; one column for each of {k} units")
+        if self.draws is not None and not len(self.draws):
+            raise DataError("draws have no rows; a posterior needs one at least")
+        if self.covariance is not None and (self._variance() < 0.0).any():
+            raise DataError("covariance has a variance below zero; give variances, not standard deviations with a sign")
+
+    def _take_in(self, name: str) -> None:
+        if getattr(self, name) is None:
+            return
+        try:
+            value = np.array(getattr(self, name), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name} holds something that is no number") from error
+        if not np.isfinite(value).all():
+            raise DataError(f"there are values of {name} that are not finite; leave out units without a posterior")
+        value.flags.writeable = False
+        object.__setattr__(self, name, value)
+
+    def _variance(self) -> Floats:
+        assert self.covariance is not None
+        return self.covariance if self.covariance.ndim == 1 else np.diagonal(self.covariance)
 
     def above(self) -> Floats:
         """Return (k, k): the probability that the unit of the row is better than that of the column."""
@@ -78,8 +106,12 @@ class Posterior:
         if self.draws is not None:
             return self.draws
         assert self.mean is not None and self.covariance is not None  # by __post_init__
+        whole("draws", draws)
+        # Drawn in an order of the posterior's own, so that the order of units does not count.
+        order = np.lexsort((self.unit.astype(str), self._variance(), self.mean))
         s = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
-        return np.asarray(self.mean + gaussian_draws(s, draws=draws, rng=np.random.default_rng(rng)).T)
+        errors = gaussian_draws(s[np.ix_(order, order)], draws=draws, rng=generator(rng))
+        return np.asarray(self.mean + errors[np.argsort(order)].T)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,6 +162,7 @@ def expected_ranks(
     draws : int, default 10,000
         Where the posterior is normal.
     rng : int, numpy.random.Generator or None, default 0
+        The same seed gives the same answer, whatever the order of units.
 
     Returns
     -------
@@ -146,6 +179,9 @@ def expected_ranks(
     ----------
     Lin, Louis, Paddock, Ridgeway (2006), Bayesian Anal 1:915-946.
     """
+    whole("tau", tau, most=len(posterior.unit), what="the number of units")
+    if threshold is not None and not isinstance(threshold, Real):
+        raise SpecificationError(f"threshold={threshold!r}; give a number in the effects' unit of measure, or None")
     sample = posterior.sample(draws=draws, rng=rng)
     found = posterior_ranks.posterior_ranks(-sample if posterior.better == "low" else sample, tau=tau)
     exceeds = np.full(len(posterior.unit), np.nan) if threshold is None else (sample > threshold).mean(axis=0)
@@ -180,5 +216,8 @@ def report_card(posterior: Posterior, *, discordance_cost: float = 0.25, time_li
     ----------
     Kline, Rose, Walters (2024), A discrimination report card, Am Econ Rev 114:2472-2525.
     """
+    for name, value in (("discordance_cost", discordance_cost), ("time_limit", time_limit)):
+        if not isinstance(value, Real):
+            raise SpecificationError(f"{name}={value!r}; give a number")
     found = grades.grades(posterior.above(), discordance_cost=discordance_cost, time_limit=time_limit)
     return ReportCard(unit=posterior.unit, found=found, discordance_cost=discordance_cost)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from benchmodels.asked import share
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.kernels.empirical_bayes import (
     NormalPosterior,
@@ -150,7 +151,7 @@ def shrink(
     comparison: Comparison,
     *,
     prior: Prior = "normal",
-    towards: Towards | Floats | pd.DataFrame = "mean",
+    towards: Towards | Floats | pd.DataFrame | pd.Series[float] = "mean",
     interval: Interval | None = None,
     level: float = 0.95,
 ) -> Shrinkage:
@@ -164,10 +165,10 @@ def shrink(
     prior : {'normal', 'gamma', 'beta', 'npmle'}, default 'normal'
         Effects normal around the target; rate ratios gamma, of observed counts given expected ones; shares beta,
         of observed counts out of ``size`` trials; or any distribution at all (point estimates only).
-    towards : {'null', 'mean'} or (k, q) array or DataFrame, default 'mean'
+    towards : {'null', 'mean'} or (k,) or (k, q) array, Series or DataFrame, default 'mean'
         What is expected; the mean of the units, weighted by precision; or a regression on columns of size or
-        composition, to which a constant is added. A frame is matched by its index where that holds the units,
-        else by position.
+        composition, to which a constant is added. A series or frame is matched by its index where that holds the
+        units, and by position where it holds none of them or is a plain range.
     interval : {'robust', 'posterior', 'none'}, optional
         Default: 'robust' for the normal prior (covers ``level`` on average over units whatever the distribution of
         effects); 'posterior' for gamma and beta (exact quantiles, the fitted prior taken as known); 'none' for npmle.
@@ -183,7 +184,7 @@ def shrink(
         An unknown or impossible option, too few units, columns that do not vary on their own, or a prior for counts
         where the comparison holds no counts.
     DataError
-        Columns that do not fit the units or have missing values.
+        Columns that do not fit the units, are no numbers or have missing values; an index with some of the units only.
 
     Warns
     -----
@@ -257,18 +258,20 @@ def minimum_size(shrinkage: Shrinkage, *, reliability: float = 0.8) -> float:
     Raises
     ------
     SpecificationError
-        A reliability outside (0, 1), or standard errors that do not fall with size.
+        A reliability outside (0, 1), standard errors that do not fall with size, or no unit with any noise.
 
     Notes
     -----
     The log odds of the reliability, log τ² - log s², are fitted on log size by least squares; where all sizes are
     equal s² is taken to fall as 1 / size. The answer may lie beyond the sizes there are.
     """
-    if not 0.0 < reliability < 1.0:
-        raise SpecificationError(f"reliability={reliability!r}; give a share between 0 and 1, as 0.8")
+    share("reliability", reliability, example=0.8)
     usable = np.isfinite(shrinkage.reliability) & (shrinkage.size > 0)
     if not (shrinkage.reliability[usable] > 0).any():
         return float("inf")
+    usable &= (shrinkage.reliability > 0) & (shrinkage.reliability < 1)
+    if not usable.any():
+        raise SpecificationError("every unit is known without noise, to rounding; no size is a minimum")
     x = np.log(shrinkage.size[usable])
     r = shrinkage.reliability[usable]
     y = np.log(r) - np.log1p(-r)
@@ -281,10 +284,9 @@ def minimum_size(shrinkage: Shrinkage, *, reliability: float = 0.8) -> float:
 
 
 def _options(prior: Prior, interval: Interval | None, level: float) -> Interval:
-    if prior not in _INTERVALS:
+    if prior not in tuple(_INTERVALS):
         raise SpecificationError(f"prior={prior!r}; allowed are {', '.join(map(repr, _INTERVALS))}")
-    if not 0.0 < level < 1.0:
-        raise SpecificationError(f"level={level!r}; give a share between 0 and 1, as 0.95")
+    share("level", level)
     allowed = _INTERVALS[prior]
     if interval is not None and interval not in allowed:
         raise SpecificationError(f"interval={interval!r}; prior={prior!r} allows {', '.join(map(repr, allowed))}")
@@ -292,7 +294,7 @@ def _options(prior: Prior, interval: Interval | None, level: float) -> Interval:
 
 
 def _design(
-    towards: Towards | Floats | pd.DataFrame, comparison: Comparison, used: NDArray[np.bool_]
+    towards: Towards | Floats | pd.DataFrame | pd.Series[float], comparison: Comparison, used: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[str, ...]]:
     """Return the columns of the target for the units used, and their names."""
     k = len(comparison)
@@ -301,13 +303,7 @@ def _design(
             raise SpecificationError(f"towards={towards!r}; allowed are 'null', 'mean', or columns with a row a unit")
         _enough(used, int(towards == "mean"))
         return np.ones((int(used.sum()), int(towards == "mean"))), ("constant",) * (towards == "mean")
-    if isinstance(towards, pd.DataFrame):
-        terms = tuple(map(str, towards.columns))
-        named = set(comparison.unit.tolist()) <= set(towards.index.tolist())
-        columns = (towards.loc[comparison.unit.tolist()] if named else towards).to_numpy(dtype=np.float64)
-    else:
-        columns = np.asarray(towards, dtype=np.float64).reshape(len(towards), -1)
-        terms = tuple(f"column {i}" for i in range(1, columns.shape[1] + 1))
+    columns, terms = _columns(towards, comparison.unit.tolist())
     if len(columns) != k:
         raise DataError(f"towards has {len(columns)} rows; one for each of {k} units, each named once")
     _enough(used, columns.shape[1] + 1)
@@ -322,6 +318,23 @@ def _design(
     if (spread < 1e-12).any() or np.linalg.cond(centred / np.where(spread > 0, spread, 1.0)) > 1e10:
         raise SpecificationError(f"columns of towards do not vary, or not apart from each other: {', '.join(terms)}")
     return np.column_stack([np.ones(len(columns)), columns]), ("constant", *terms)
+
+
+def _columns(towards: Floats | pd.DataFrame | pd.Series[float], units: list[object]) -> tuple[Floats, tuple[str, ...]]:
+    """Return the columns as numbers, by unit where their index names units, and their names."""
+    try:
+        given = pd.DataFrame(towards)
+        frame = pd.DataFrame(given.to_numpy(dtype=np.float64), index=given.index)
+    except (TypeError, ValueError) as error:
+        raise DataError("towards must be 'null', 'mean', or columns of numbers with a row a unit") from error
+    named = set(frame.index.tolist())
+    lost = [unit for unit in units if unit not in named]
+    if 0 < len(lost) < len(units) and not isinstance(frame.index, pd.RangeIndex):
+        raise DataError(f"the index of towards lacks {len(lost)} of {len(units)} units: {_named(np.array(lost))}")
+    if not len(frame.columns):
+        raise SpecificationError("towards has no columns; towards='mean' asks for a constant alone")
+    names = given.columns + 1 if (plain := isinstance(given.columns, pd.RangeIndex)) else given.columns
+    return (frame if lost else frame.loc[units]).to_numpy(), tuple(f"column {n}" if plain else str(n) for n in names)
 
 
 def _enough(used: NDArray[np.bool_], q: int) -> None:

@@ -78,3 +78,24 @@ def test_units_without_an_uncertainty_are_left_out():
         simultaneous_level(whole, draws=50)
     with pytest.raises(SpecificationError, match="share"):
         simultaneous_level(whole, level=95)
+
+
+@pytest.mark.parametrize("df", [np.inf, 4.0])
+def test_the_order_of_rows_does_not_count(df):
+    c = comparison(np.linspace(-1, 1, 20), np.geomspace(0.1, 2.0, 20), shared=0.2, df=df)
+    order = np.random.default_rng(1).permutation(20)
+    found = simultaneous_level(c, draws=500)
+    assert simultaneous_level(c.take(order), draws=500) == pytest.approx(found, abs=1e-12)
+
+
+def test_withheld_units_are_left_out_whatever_their_noise():
+    whole = comparison(np.zeros(5), np.ones(5))
+    lost = replace(whole, withheld=np.array(["no", "", "", "", ""]))
+    assert simultaneous_level(lost) == simultaneous_level(whole.take(np.arange(1, 5)))
+
+
+def test_what_is_no_number_is_refused_in_words():
+    c = comparison(np.zeros(5), np.ones(5))
+    for options in ({"level": "a"}, {"draws": "a"}, {"draws": 1000.5}, {"rng": "a"}, {"level": 0}):
+        with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
+            simultaneous_level(c, **options)

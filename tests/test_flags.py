@@ -473,3 +473,47 @@ def test_with_nothing_to_find_plain_intervals_flag_five_of_98_and_discoveries_ar
         any_found.append(np.isin(found.discovery, ["above", "below"]).any())
     assert np.mean(flags) == pytest.approx(4.9, abs=4 * np.std(flags) / 20)
     assert np.mean(any_found) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_scales_of_estimates_of_zero_or_more():
+    c = make(np.r_[-0.1, np.linspace(0.5, 1.5, 11)], np.full(12, 0.1), null=0.9, contrast="rate")
+    for scale in ("log", "square_root", "arcsine"):
+        with pytest.raises(SpecificationError, match="of zero or more"):
+            reference_distribution(c, scale=scale)
+
+
+def test_too_few_units_after_truncation_are_told_as_that():
+    c = make([1.0, 2.0, 0.5], np.ones(3))
+    with pytest.raises(SpecificationError, match="3 of 3 units .* truncate=0.49 leaves 1"):
+        flag(c, truncate=0.49)
+    # Plain limits know neither φ nor τ.
+    assert np.isfinite(reference_distribution(c, method="plain", truncate=0.49).upper).all()
+
+
+def test_options_that_are_no_numbers_are_refused_in_words():
+    c = counts()
+    for options in (
+        {"level": "a"}, {"winsorise": "a"}, {"truncate": None}, {"margin": "a"}, {"margin": None},
+        {"false_discovery_rate": "a"},
+    ):  # fmt: skip
+        with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
+            flag(c, **options)
+
+
+def test_no_unit_to_explain_is_nan():
+    lost = np.full(4, np.nan)
+    assert np.isnan(explained_share(make(lost, lost)))
+    assert np.isnan(flag(make([1.0, 2.0], [1.0, 1.0], noise=[np.nan, np.nan]), method="plain").expected_false)
+
+
+@pytest.mark.parametrize(("scale", "within"), [("estimate", 0.96), ("square_root", 0.93), ("log", 0.88)])
+def test_share_within_limits_where_few_events_are_expected(scale, within):
+    rng, held = np.random.default_rng(0), []
+    for _ in range(60):
+        expected = np.exp(rng.normal(1.5, 1.0, 98))
+        size = np.round(20 * expected) + 1
+        observed = rng.binomial(size.astype(int), expected / size).astype(float)
+        s0 = np.sqrt(expected * (1 - expected / size)) / expected
+        c = make(observed / expected, s0, size=size, observed=observed, expected=expected, null=1.0, contrast="ratio")
+        held.append((flag(c, scale=scale).unusual == "not unusual").mean())
+    assert np.mean(held) == pytest.approx(within, abs=0.01)

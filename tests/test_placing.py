@@ -116,3 +116,21 @@ def test_coverage_of_98_units_of_very_different_size(shared):
     print(f"marginal {np.mean(single):.3f}, simultaneous {np.mean(together):.3f}, best {np.mean(best):.3f}")
     for covered in (together, single, best):
         assert np.mean(covered) >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / reps)
+
+
+def test_what_is_no_number_is_refused_in_words():
+    c = sample()
+    for options in ({"tau": 2.5}, {"tau": "2"}, {"tau": True}, {"draws": 1000.5}, {"level": "a"}, {"rng": "a"}):
+        with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
+            best_set(c, **options)
+    for options in ({"draws": "many"}, {"level": 0}, {"rng": -1}):
+        with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
+            differs(c, "Enhed 1", "Enhed 2", **options)
+
+
+def test_a_pair_is_never_told_apart_among_all_and_not_by_itself():
+    """Of two units the drawn critical value lies around the normal quantile, on either side of it."""
+    for shift in np.linspace(1.80, 2.1, 7):
+        for seed in range(5):
+            found = differs(make([shift * np.sqrt(2), 0.0], np.ones(2)), "Enhed 0", "Enhed 1", draws=200, rng=seed)
+            assert found.simultaneous in (found.verdict, "not different")

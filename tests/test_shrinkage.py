@@ -341,3 +341,47 @@ def test_shrinkage_is_nearer_the_truth_on_average():
             plain += ((c.estimate - truth) ** 2).sum()
             shrunken += ((quiet(c, prior=prior).shrunken - truth) ** 2).sum()
         assert shrunken < 0.6 * plain
+
+
+def test_a_series_is_matched_by_unit_like_a_frame():
+    c = counts()
+    series = pd.Series(np.log(c.size), index=c.unit)
+    expected = quiet(c, towards=np.log(c.size))
+    found = quiet(c, towards=series.sample(frac=1.0, random_state=1))
+    np.testing.assert_array_equal(found.shrunken, expected.shrunken)
+    assert found.terms == ("constant", "column 1")
+    assert quiet(c, towards=series.rename("volume")).terms == ("constant", "volume")
+    plain = pd.DataFrame({"volume": np.log(c.size)})
+    np.testing.assert_array_equal(quiet(c, towards=plain).shrunken, expected.shrunken)
+
+
+def test_an_index_with_some_of_the_units_is_refused():
+    c = counts()
+    frame = pd.DataFrame({"volume": np.log(c.size)}, index=c.unit).rename(index={"Enhed 7": "Enhed 98"})
+    with pytest.raises(DataError, match="lacks 1 of 98 units: Enhed 7"):
+        shrink(c, towards=frame)
+
+
+def test_columns_that_are_none_are_refused_in_words():
+    c = counts()
+    for towards in (5.0, np.full(98, "x"), pd.DataFrame({"a": ["x"] * 98}), np.ones((98, 2, 2))):
+        with pytest.raises(DataError, match="columns of numbers"):
+            shrink(c, towards=towards)
+    for towards in (None, np.ones((98, 0)), pd.DataFrame(index=c.unit)):
+        with pytest.raises(SpecificationError, match="no columns"):
+            shrink(c, towards=towards)
+    for options in ({"level": "0.95"}, {"level": None}, {"prior": ["normal"]}):
+        with pytest.raises(SpecificationError, match=next(iter(options))):
+            shrink(c, **options)
+    with pytest.raises(SpecificationError, match="reliability='0.8'"):
+        minimum_size(quiet(c), reliability="0.8")
+
+
+def test_a_unit_without_noise_to_rounding_says_nothing_of_the_size_needed():
+    s, size = np.geomspace(1e-3, 10.0, 12), np.geomspace(1e6, 10.0, 12)
+    rng = np.random.default_rng(2)
+    found = quiet(make(rng.normal(size=12), np.r_[1e-12, s[1:]], size=size))
+    assert found.reliability[0] == 1.0
+    assert 0 < minimum_size(found) < np.inf
+    with pytest.raises(SpecificationError, match="without noise"):
+        minimum_size(quiet(make(rng.normal(size=12), np.geomspace(1e-12, 1e-11, 12), size=size)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from benchmodels._version import __version__
 from benchmodels.adjustment.fit import check_level, check_option
-from benchmodels.comparison import Comparison, Source
+from benchmodels.comparison import Better, Comparison, Source
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.kernels.counts import count_limits
 from benchmodels.kernels.families import Family
@@ -25,8 +26,6 @@ from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from benchmodels.comparison import Better
 
     Floats = NDArray[np.float64]
 
@@ -80,7 +79,7 @@ def compare_expected(
     Raises
     ------
     DataError
-        Missing or impossible numbers, duplicate units.
+        Missing or impossible numbers, missing or duplicate units.
     SpecificationError
         A column that is not there, or limits that do not go with the counts.
 
@@ -92,9 +91,11 @@ def compare_expected(
     """
     check_option("contrast", contrast, get_args(GivenContrast))
     check_option("limits", limits, get_args(GivenLimits))
+    check_option("better", better, (*get_args(Better), None))
     check_level(level)
     if (limits == "byar" and trials is not None) or (limits == "wilson" and trials is None):
         raise SpecificationError("limits='byar' is for Poisson counts, limits='wilson' for counts of trials")
+    _labels(data, unit)
     o, e = _numbers(data, observed, least=0.0), _numbers(data, expected, least=0.0)
     n = None if trials is None else _numbers(data, trials, least=0.0)
     _refuse(data, unit, e <= 0, f"{expected!r} is not above zero")
@@ -152,12 +153,12 @@ def compare_strata(
     -------
     Comparison
         ``estimate`` is the rate per unit of ``population``; ``null`` that of all units together on the same standard.
-        Withheld: units without events.
+        Withheld: units without events in the strata that have a weight.
 
     Raises
     ------
     DataError
-        Missing or impossible numbers, a unit without one of the strata or without population in it.
+        Missing or impossible numbers or labels, a unit without one of the strata or without population in it.
     SpecificationError
         A column or a stratum that is not there.
 
@@ -166,8 +167,10 @@ def compare_strata(
     Dobson, Kuulasmaa, Eberle & Scherer (1991), Statistics in Medicine 10:457.
     """
     check_option("limits", limits, get_args(StrataLimits))
+    check_option("better", better, (*get_args(Better), None))
     check_level(level)
     _columns(data, (unit, stratum, events, population))
+    _labels(data, unit, stratum)
     if data.duplicated([unit, stratum]).any():
         raise DataError(f"more than one row with the same {unit!r} and {stratum!r}; sum them first")
     _numbers(data, events, least=0.0)
@@ -187,14 +190,18 @@ def compare_strata(
     total, size = o.sum(axis=1), n.sum(axis=1)
     rate, std_error = o / n @ weight, np.sqrt(o / n**2 @ weight**2)
     low, high = (byar_limits if limits == "byar" else poisson_limits)(total, level=level)
-    lower, upper = dobson_limits(rate, std_error, total, low, high)
+    # Events in strata of no weight say nothing of the standardised rate.
+    known = std_error > 0
+    lower, upper = (np.where(known, limit, np.nan) for limit in dobson_limits(rate, std_error, total, low, high))
     overall = o.sum(axis=0) / n.sum(axis=0)
     null = float(overall @ weight)
-    withheld = np.where(total > 0, "", "it has no events, so a standardised rate has no known uncertainty")
+    why = "so a standardised rate has no known uncertainty"
+    withheld = np.where(total > 0, f"it has no events in a stratum with a weight, {why}", f"it has no events, {why}")
+    withheld = np.where(known, "", withheld)
     return _comparison(
         wide.index.to_series(), size, rate * size, np.full(len(size), null) * size, rate, lower, upper,
-        noise=np.where(total > 0, std_error**2, np.nan), null=null,
-        null_std_error=np.where(total > 0, np.sqrt(overall / n @ weight**2), np.nan),
+        noise=np.where(known, std_error**2, np.nan), null=null,
+        null_std_error=np.where(known, np.sqrt(overall / n @ weight**2), np.nan),
         standard="direct", contrast="rate", level=level, better=better,
         model=f"rates by {stratum!r} on one standard population", rows=len(data), withheld=withheld,
         noise_text="the number of events in each stratum (Poisson)",
@@ -269,25 +276,36 @@ def _comparison(
 
 
 def _standard(standard: pd.Series[float], strata: pd.Index[str]) -> Floats:
+    if not isinstance(standard, pd.Series):
+        raise SpecificationError("standard must be a Series with the strata as its index, or None")
     lost = [str(s) for s in strata if s not in standard.index]
     if lost:
         raise SpecificationError(f"the standard population lacks {listed(lost)}; it has {listed(list(standard.index))}")
-    weight: Floats = np.asarray(standard.loc[strata], dtype=np.float64)
+    try:
+        weight: Floats = np.asarray(standard.loc[strata], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("the standard population holds text; it must be numbers") from error
+    if len(weight) != len(strata):
+        raise DataError("the standard population names a stratum more than once; sum them first")
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
         raise DataError("the standard population must be numbers of zero or more, and not all zero")
     return weight
 
 
 def _columns(data: pd.DataFrame, names: tuple[str, ...]) -> None:
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(f"the data must be a pandas DataFrame; this is {type(data).__name__!r}")
     if not len(data):
         raise DataError("the table has no rows")
-    lost = [name for name in names if name not in data.columns]
+    lost = [name for name in names if not isinstance(name, Hashable) or name not in data.columns]
     if lost:
         raise SpecificationError(f"no column {listed(lost)}; the table has {listed(list(data.columns))}")
 
 
 def _numbers(data: pd.DataFrame, name: str, *, least: float) -> Floats:
     _columns(data, (name,))
+    if isinstance(data[name], pd.DataFrame):
+        raise DataError(f"more than one column is called {name!r}; rename all but one")
     try:
         values = data[name].to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -296,6 +314,14 @@ def _numbers(data: pd.DataFrame, name: str, *, least: float) -> Floats:
     if bad.any():
         raise DataError(f"{name!r} is missing, infinite or negative in {int(bad.sum())} row(s)")
     return values
+
+
+def _labels(data: pd.DataFrame, *names: str) -> None:
+    _columns(data, names)
+    for name in names:
+        missing = np.asarray(data[name].isna())
+        if missing.any():
+            raise DataError(f"{name!r} is missing in {int(missing.sum())} row(s); name it, or leave the rows out")
 
 
 def _refuse(data: pd.DataFrame, unit: str, bad: NDArray[np.bool_], what: str) -> None:

@@ -139,3 +139,41 @@ def test_bad_questions_are_refused():
         compare_strata(strata(), **STRATA, standard=pd.Series({"old": 1.0}))
     with pytest.raises(DataError, match="no rows"):
         compare_expected(TWELVE.iloc[:0], **ASK)
+
+
+def test_events_in_strata_without_weight_say_nothing():
+    """A unit all of whose events are in a stratum of no weight has rate 0, and no interval of length 0 around it."""
+    found = compare_strata(
+        strata().assign(events=[2, 0, 5, 10, 0, 0]), **STRATA, standard=pd.Series({"old": 1.0, "young": 0.0})
+    )
+    assert found.estimate[0] == 0.0
+    assert "no events in a stratum with a weight" in found.withheld[0]
+    assert found.withheld[2].startswith("it has no events,")
+    assert found.different.tolist()[::2] == ["withheld", "withheld"]
+    assert np.isnan([found.lower[0], found.upper[0], found.std_error[0], found.null_std_error[0]]).all()
+    assert np.isfinite(found.lower[1])
+
+
+def test_labels_and_options_are_checked():
+    for labels in (["a", None], [np.nan, np.nan]):
+        with pytest.raises(DataError, match="'u' is missing in"):
+            compare_expected(TWELVE.assign(u=labels), **ASK)
+    for column in ("u", "age"):
+        with pytest.raises(DataError, match=f"'{column}' is missing in 6"):
+            compare_strata(strata().assign(**{column: None}), **STRATA)
+    for ask in (lambda **o: compare_expected(TWELVE, **ASK, **o), lambda **o: compare_strata(strata(), **STRATA, **o)):
+        with pytest.raises(SpecificationError, match="better must be one of"):
+            ask(better="up")
+    with pytest.raises(DataError, match="DataFrame"):
+        compare_expected([1, 2], **ASK)
+    with pytest.raises(SpecificationError, match="no column"):
+        compare_expected(TWELVE, **(ASK | {"unit": ["u"]}))
+    with pytest.raises(DataError, match="more than one column is called 'o'"):
+        compare_expected(pd.concat([TWELVE, TWELVE[["o"]]], axis=1), **ASK)
+    for standard, error, word in (
+        ({"old": 1.0, "young": 2.0}, SpecificationError, "Series"),
+        (pd.Series([1.0, 2.0, 3.0], index=["old", "young", "young"]), DataError, "more than once"),
+        (pd.Series(["a", "b"], index=["old", "young"]), DataError, "text"),
+    ):
+        with pytest.raises(error, match=word):
+            compare_strata(strata(), **STRATA, standard=standard)
