@@ -123,13 +123,13 @@ class ReportCard:
     unit : (k,) array
     found : kernels.grades.Grades
         Grades (1 is the best), loss, bound and gap, expected shares of pairs.
-    discordance_cost : float
+    concordance_value : float
         λ.
     """
 
     unit: NDArray[np.object_]
     found: grades.Grades
-    discordance_cost: float
+    concordance_value: float
 
     def __repr__(self) -> str:
         f = self.found
@@ -190,14 +190,14 @@ def expected_ranks(
     return pd.DataFrame({"unit": posterior.unit, **columns, "exceeds": exceeds}).infer_objects()
 
 
-def report_card(posterior: Posterior, *, discordance_cost: float = 0.25, time_limit: float = 60.0) -> ReportCard:
+def report_card(posterior: Posterior, *, concordance_value: float = 0.25, time_limit: float = 60.0) -> ReportCard:
     """Return the grades with the smallest expected discordance less λ times concordance.
 
     Parameters
     ----------
     posterior : Posterior
         k units.
-    discordance_cost : float, default 0.25
+    concordance_value : float, default 0.25
         λ: what a pair in the right order is worth when a pair in the wrong order costs 1. Two units alone get different
         grades when one is better with probability over 1 / (1 + λ), 80 % by default.
     time_limit : float, default 60
@@ -216,8 +216,8 @@ def report_card(posterior: Posterior, *, discordance_cost: float = 0.25, time_li
     ----------
     Kline, Rose, Walters (2024), A discrimination report card, Am Econ Rev 114:2472-2525.
     """
-    for name, value in (("discordance_cost", discordance_cost), ("time_limit", time_limit)):
+    for name, value in (("concordance_value", concordance_value), ("time_limit", time_limit)):
         if not isinstance(value, Real):
             raise SpecificationError(f"{name}={value!r}; give a number")
-    found = grades.grades(posterior.above(), discordance_cost=discordance_cost, time_limit=time_limit)
-    return ReportCard(unit=posterior.unit, found=found, discordance_cost=discordance_cost)
+    found = grades.grades(posterior.above(), concordance_value=concordance_value, time_limit=time_limit)
+    return ReportCard(unit=posterior.unit, found=found, concordance_value=concordance_value)

@@ -74,7 +74,7 @@ def test_options_that_are_none_are_refused_in_words():
     for options in ({"tau": 2.5}, {"tau": "2"}, {"tau": 5}, {"threshold": "a"}, {"draws": 0}, {"rng": "a"}):
         with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
             expected_ranks(normal, **({"tau": 2} | options))
-    for options in ({"discordance_cost": "a"}, {"time_limit": None}):
+    for options in ({"concordance_value": "a"}, {"time_limit": None}):
         with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
             report_card(normal, **options)
     with pytest.raises(SpecificationError, match="better='up'"):

@@ -64,7 +64,7 @@ class Grades:
         return self.loss - self.bound
 
 
-def expected_loss(grade: Positions, above: Floats, *, discordance_cost: float) -> tuple[float, float, float]:
+def expected_loss(grade: Positions, above: Floats, *, concordance_value: float) -> tuple[float, float, float]:
     """Return the expected loss per pair, and the expected shares of discordant and concordant pairs.
 
     Parameters
@@ -73,7 +73,7 @@ def expected_loss(grade: Positions, above: Floats, *, discordance_cost: float) -
         1 for the largest.
     above : (k, k) array
         Probability that unit i's parameter is above unit j's; ``above + above.T`` is 1 off the diagonal.
-    discordance_cost : float
+    concordance_value : float
         λ; the loss is discordance less λ times concordance.
 
     Returns
@@ -82,24 +82,24 @@ def expected_loss(grade: Positions, above: Floats, *, discordance_cost: float) -
 
     Examples
     --------
-    >>> expected_loss(np.array([1, 2]), np.array([[0.5, 0.9], [0.1, 0.5]]), discordance_cost=0.25)
+    >>> expected_loss(np.array([1, 2]), np.array([[0.5, 0.9], [0.1, 0.5]]), concordance_value=0.25)
     (-0.125, 0.1, 0.9)
     """
     higher = grade[:, None] < grade
     pairs = len(grade) * (len(grade) - 1) / 2.0
     concordance = float(above[higher].sum() / pairs)
     discordance = float(above.T[higher].sum() / pairs)
-    return discordance - discordance_cost * concordance, discordance, concordance
+    return discordance - concordance_value * concordance, discordance, concordance
 
 
-def grades(above: Floats, *, discordance_cost: float = 0.25, time_limit: float = 60.0) -> Grades:
+def grades(above: Floats, *, concordance_value: float = 0.25, time_limit: float = 60.0) -> Grades:
     """Return the grades with the smallest expected discordance less λ times concordance.
 
     Parameters
     ----------
     above : (k, k) array
         Posterior probability that unit i's parameter is above unit j's; the diagonal is not read.
-    discordance_cost : float, default 0.25
+    concordance_value : float, default 0.25
         λ, from 0 to 1: a pair in the right order is worth λ of what a pair in the wrong order costs, so that two
         units alone get different grades when one is above the other with probability over 1 / (1 + λ), 80 % by
         default; 1 ranks all.
@@ -142,18 +142,18 @@ def grades(above: Floats, *, discordance_cost: float = 0.25, time_limit: float =
     >>> found.grade, found.optimal
     (array([1, 1, 2]), True)
     """
-    _check(above, discordance_cost, time_limit)
+    _check(above, concordance_value, time_limit)
     k = len(above)
     # In order of the most probably large, so that equal units keep one order among them.
     order = np.lexsort((np.arange(k), -(above.sum(axis=1) - np.diagonal(above))))
     p = above[np.ix_(order, order)]
     np.fill_diagonal(p, 0.5)
-    cost = 1.0 - (1.0 + discordance_cost) * p
+    cost = 1.0 - (1.0 + concordance_value) * p
     np.fill_diagonal(cost, 0.0)
     program = _Program(cost, _free(p), time_limit=time_limit)
     grade, loss, bound = program.solve()
     back = np.argsort(order)
-    shares = expected_loss(grade[back], above, discordance_cost=discordance_cost)
+    shares = expected_loss(grade[back], above, concordance_value=concordance_value)
     pairs = k * (k - 1) / 2.0
     return Grades(
         grade=grade[back],
@@ -169,7 +169,7 @@ def grades(above: Floats, *, discordance_cost: float = 0.25, time_limit: float =
     )
 
 
-def _check(above: Floats, discordance_cost: float, time_limit: float) -> None:
+def _check(above: Floats, concordance_value: float, time_limit: float) -> None:
     k = len(above)
     if k < 2 or above.shape != (k, k):
         raise DataError(f"grades need a square table of at least two units; this one has shape {above.shape}")
@@ -177,8 +177,8 @@ def _check(above: Floats, discordance_cost: float, time_limit: float) -> None:
     both = np.abs(above + above.T - 1.0)[off]
     if not (((above >= 0.0) & (above <= 1.0))[off].all() and (both <= 1e-9).all()):
         raise DataError("probabilities of being above must lie in 0 to 1, and the two directions of a pair add up to 1")
-    if not 0.0 <= discordance_cost <= 1.0:
-        raise SpecificationError(f"discordance_cost={discordance_cost!r}; give a number from 0 to 1, as 0.25")
+    if not 0.0 <= concordance_value <= 1.0:
+        raise SpecificationError(f"concordance_value={concordance_value!r}; give a number from 0 to 1, as 0.25")
     if not time_limit > 0.0:
         raise SpecificationError(f"time_limit={time_limit!r}; give seconds above 0")
 

@@ -32,8 +32,8 @@ def weak_orders(k):
 def test_best_of_all_weak_orders(k, cost):
     rng = np.random.default_rng(k)
     for p in (normal(rng.normal(size=k), rng.uniform(0.1, 2.0, k)), arbitrary(k, rng), arbitrary(k, rng)):
-        found = grades(p, discordance_cost=cost)
-        best = min(expected_loss(g, p, discordance_cost=cost)[0] for g in weak_orders(k))
+        found = grades(p, concordance_value=cost)
+        best = min(expected_loss(g, p, concordance_value=cost)[0] for g in weak_orders(k))
         assert found.optimal
         assert found.loss == pytest.approx(best, abs=1e-9)
         assert found.bound <= best + 1e-9
@@ -45,7 +45,7 @@ def test_best_of_all_weak_orders_of_six():
     rng = np.random.default_rng(6)
     for _ in range(10):
         p = arbitrary(6, rng)
-        best = min(expected_loss(g, p, discordance_cost=0.25)[0] for g in weak_orders(6))
+        best = min(expected_loss(g, p, concordance_value=0.25)[0] for g in weak_orders(6))
         assert grades(p).loss == pytest.approx(best, abs=1e-9)
 
 
@@ -59,7 +59,7 @@ def test_equal_units_share_a_grade_and_cost_of_one_ranks_all():
     assert grades(np.full((7, 7), 0.5)).grade.tolist() == [1] * 7
     rng = np.random.default_rng(1)
     mean = rng.normal(size=12)
-    ranked = grades(normal(mean, np.full(12, 0.5)), discordance_cost=1.0)
+    ranked = grades(normal(mean, np.full(12, 0.5)), concordance_value=1.0)
     assert (np.argsort(ranked.grade) == np.argsort(-mean)).all()
 
 
@@ -67,7 +67,7 @@ def test_cycles_are_solved():
     p = np.array([[0.5, 0.9, 0.1], [0.1, 0.5, 0.9], [0.9, 0.1, 0.5]])
     found = grades(p)
     assert found.optimal
-    assert found.loss == pytest.approx(min(expected_loss(g, p, discordance_cost=0.25)[0] for g in weak_orders(3)))
+    assert found.loss == pytest.approx(min(expected_loss(g, p, concordance_value=0.25)[0] for g in weak_orders(3)))
 
 
 def test_order_of_units_is_irrelevant():
@@ -116,7 +116,7 @@ def test_refusals():
         grades(np.array([[0.5, np.nan], [0.7, 0.5]]))
     with pytest.raises(DataError, match="two units"):
         grades(np.eye(1))
-    with pytest.raises(SpecificationError, match="discordance_cost"):
-        grades(p, discordance_cost=1.5)
+    with pytest.raises(SpecificationError, match="concordance_value"):
+        grades(p, concordance_value=1.5)
     with pytest.raises(SpecificationError, match="time_limit"):
         grades(p, time_limit=0.0)
