@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import clarabel
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.stats import beta, betabinom, gamma, kurtosis, nbinom, norm
 
@@ -66,8 +68,6 @@ def test_certificate_and_posterior_by_hand(kind, spread):
 
 @pytest.mark.parametrize("kind", ["two", "skew"])
 def test_interior_point_solver_agrees(kind):
-    clarabel = pytest.importorskip("clarabel")
-    sparse = pytest.importorskip("scipy.sparse")
     y, s = draws(2, 60, kind)
     grid = np.linspace(y.min(), y.max(), 800)
     density = norm.pdf(y[:, None], grid, s[:, None])
