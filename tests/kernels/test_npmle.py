@@ -11,24 +11,10 @@ from scipy.optimize import minimize
 from scipy.stats import beta, betabinom, gamma, kurtosis, nbinom, norm
 
 from benchmodels.kernels.npmle import conjugate_posterior, effect_moments, npmle
+from tests.lip_cancer import LIP_CANCER
 
 EXACT = 1e-10
-# fmt: off
-# Clayton and Kaldor (1987): lip cancer in 56 Scottish counties, as printed with the WinBUGS examples.
-O = np.array([
-    9, 39, 11, 9, 15, 8, 26, 7, 6, 20, 13, 5, 3, 8, 17, 9, 2, 7, 9, 7, 16, 31, 11, 7, 19, 15, 7, 10, 16, 11, 5,
-    3, 7, 8, 11, 9, 11, 8, 6, 4, 10, 8, 2, 6, 19, 3, 2, 3, 28, 6, 1, 1, 1, 1, 0, 0,
-], dtype=float)
-E = np.array([
-    1.4, 8.7, 3.0, 2.5, 4.3, 2.4, 8.1, 2.3, 2.0, 6.6, 4.4, 1.8, 1.1, 3.3, 7.8, 4.6, 1.1, 4.2, 5.5, 4.4, 10.5,
-    22.7, 8.8, 5.6, 15.5, 12.5, 6.0, 9.0, 14.4, 10.2, 4.8, 2.9, 7.0, 8.5, 12.3, 10.1, 12.7, 9.4, 7.2, 5.3, 18.8,
-    15.8, 4.3, 14.6, 50.7, 8.2, 5.6, 9.3, 88.7, 19.6, 3.4, 3.6, 5.7, 7.0, 4.2, 1.8,
-], dtype=float)
-AFF = np.array([
-    16, 16, 10, 24, 10, 24, 10, 7, 7, 16, 7, 16, 10, 24, 7, 16, 10, 7, 7, 10, 7, 16, 10, 7, 1, 1, 7, 7, 10, 10,
-    7, 24, 10, 7, 7, 0, 10, 1, 16, 0, 1, 16, 16, 0, 1, 7, 1, 1, 0, 1, 1, 0, 1, 1, 16, 10,
-], dtype=float)
-# fmt: on
+O, E = (LIP_CANCER[name].to_numpy(dtype=float) for name in ("observed", "expected"))
 # Surgical (BUGS examples, volume 1): infant cardiac surgery in 12 hospitals.
 TRIALS = np.array([47, 148, 119, 810, 211, 196, 148, 215, 207, 97, 256, 360.0])
 DEATHS = np.array([0, 18, 8, 46, 8, 13, 9, 31, 14, 8, 29, 24.0])
