@@ -14,7 +14,7 @@ from benchmodels.kernels.npmle import conjugate_posterior, effect_moments, npmle
 from tests.lip_cancer import LIP_CANCER
 
 EXACT = 1e-10
-O, E = (LIP_CANCER[name].to_numpy(dtype=float) for name in ("observed", "expected"))
+O, E, AFF = (LIP_CANCER[name].to_numpy(dtype=float) for name in ("observed", "expected", "outdoor"))
 # Surgical (BUGS examples, volume 1): infant cardiac surgery in 12 hospitals.
 TRIALS = np.array([47, 148, 119, 810, 211, 196, 148, 215, 207, 97, 256, 360.0])
 DEATHS = np.array([0, 18, 8, 46, 8, 13, 9, 31, 14, 8, 29, 24.0])
