@@ -5,7 +5,7 @@ from benchmodels.adjustment import Fit, FixedEffects, Pooled, RandomEffects, Two
 from benchmodels.adjustment.given import compare_expected, compare_strata
 from benchmodels.bands import simultaneous_level
 from benchmodels.comparison import Comparison
-from benchmodels.disclosure import Withholding, protect, withheld_units
+from benchmodels.disclosure import Withholding, withheld_units
 from benchmodels.errors import (
     BenchmodelsError,
     BenchmodelsWarning,
@@ -54,7 +54,6 @@ __all__ = [
     "explained_share",
     "flag",
     "minimum_size",
-    "protect",
     "rank",
     "reference_distribution",
     "report_card",

@@ -187,8 +187,8 @@ def withheld_units(
     Returns
     -------
     Withholding
-        An attacker with all that is published, sizes included, cannot exclude any count from 1 (0 with ``zeros``) to
-        ``threshold - 1`` of a unit with few cases; nor any such complement.
+        An attacker who adds and subtracts all that is published, sizes included, cannot exclude any count from 1 (0
+        with ``zeros``) to ``threshold - 1`` of a unit with few cases; nor any such complement.
 
     Raises
     ------
@@ -204,8 +204,10 @@ def withheld_units(
 
     Notes
     -----
-    Fewest cases lost, by size, which is public: a choice by count would itself tell of counts. The attacker is not one
-    of the units; two units withheld together know each other's count.
+    Fewest cases lost, by size, which is public. Not covered: an attacker who asks for which counts just these units
+    would have been chosen may exclude some counts, at low thresholds all but one; one who is a unit, for two units
+    withheld together know each other's count; other tables of the same cases (regions, age groups, outcomes that add
+    up), which must be protected together with this one; and the same table published at a lower threshold.
 
     Examples
     --------
@@ -262,9 +264,9 @@ def protect(comparison: Comparison, *, threshold: int = 5, zeros: bool = False) 
     Returns
     -------
     Comparison
-        Withheld units keep label, size and a reason. Other contrasts and standards of the same fit must be withheld
-        alike: `withheld_units` once, then its ``apply``. Published numbers of a fit in which the withheld units took
-        part still depend on them; see "refit" in `CHANNELS`.
+        Withheld units keep label, size and a reason. For one's own eyes, not to be published: the expected values of
+        the others still depend on the withheld counts, and under `FixedEffects` give them away to the last case. To
+        publish, take `withheld_units`, fit to its ``rows``, and ``apply`` it to what comes out.
 
     Raises
     ------

@@ -562,3 +562,29 @@ def test_no_file_of_the_folder_moves_with_counts_kept_back(tmp_path: Path) -> No
             assert whole[0]["studies"][0]["data"]["sha256"] == "withheld for disclosure control"
         else:
             assert first == second, file
+
+
+def test_what_is_kept_back_is_told_where_too_little_is_left() -> None:
+    data = few()
+    with pytest.raises(DataError, match=r"30 of 30 units are kept back by disclosure\.threshold = 100000: too few"):
+        answer(parse_study(asked_of_few(threshold=100_000)), data=data)
+    totals = data.groupby("unit")["cases"].sum()
+    threshold = int(totals.nsmallest(2).iloc[1]) + 1
+    table = asked_of_few(threshold=threshold)
+    table["model"] = table["model"] | {"formula": "cases ~ age + rare"}
+    rare = data.assign(rare=np.where(data["unit"] == "K03", data["age"] % 2, 0))
+    with pytest.raises(SpecificationError, match=r"constant within units.*units are kept back"):
+        answer(parse_study(table), data=rare)
+
+
+def test_rows_dropped_of_units_kept_back_are_not_told() -> None:
+    data = few().assign(x=1.0)
+    data["x"] = np.random.default_rng(0).normal(size=len(data))
+    data.loc[[0, 12], "x"] = np.nan
+    assert data.loc[12, "unit"] == "K03"
+    totals = data.groupby("unit")["cases"].sum()
+    table = asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1)
+    table["model"] = table["model"] | {"formula": "cases ~ x", "missing": "drop"}
+    notes = [note for note in answer(parse_study(table), data=data).notes if "dropped" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("1 of ")

@@ -152,11 +152,8 @@ def answer(
         step("table")
         table = load_table(study, data=data)
         step("fit")
-        fit = _fit(study, table.frame)
-        hidden = _withholding(study, fit)
-        if hidden is not None and hidden.withheld.any():
-            # Coefficients and expected values of the others would still depend on the counts kept back.
-            fit = _fit(study, hidden.rows(table.frame, unit=study.roles.unit))
+        hidden = _withholding(study, table.frame)
+        fit = _fit(study, table.frame, hidden)
         step("compare")
         asked = study.comparison
         options: dict[str, Any] = {"reference": asked.reference, "level": asked.level, "better": asked.better}
@@ -191,7 +188,7 @@ def answer(
     )
 
 
-def _fit(study: Study, frame: pd.DataFrame) -> Any:
+def _model(study: Study) -> Any:
     from benchmodels.adjustment import FixedEffects, Pooled, RandomEffects
 
     asked = study.model
@@ -199,19 +196,37 @@ def _fit(study: Study, frame: pd.DataFrame) -> Any:
     options |= study.roles.model_dump() | {"choice": tuple(study.roles.choice)}
     if asked.kind.startswith("random-effects"):
         slopes: Any = "within" if asked.kind.endswith("within") else "pooled"
-        return RandomEffects(asked.formula, slopes=slopes, **options).fit(frame)
+        return RandomEffects(asked.formula, slopes=slopes, **options)
     model: type[Pooled | FixedEffects] = Pooled if asked.kind == "pooled" else FixedEffects
-    return model(asked.formula, **options).fit(frame)
+    return model(asked.formula, **options)
 
 
-def _withholding(study: Study, fit: Any) -> Withholding | None:
+def _fit(study: Study, frame: pd.DataFrame, hidden: Withholding | None) -> Any:
+    """Fit to the units that are published: coefficients and expected values would tell of counts kept back."""
+    if hidden is None or not hidden.withheld.any():
+        return _model(study).fit(frame)
+    left, lost = int((~hidden.withheld).sum()), int(hidden.withheld.sum())
+    told = f"{lost} of {len(hidden.unit)} units are kept back by disclosure.threshold = {hidden.threshold}"
+    if left < 2:
+        raise DataError(f"{told}: too few are left to be compared")
+    try:
+        return _model(study).fit(hidden.rows(frame, unit=study.roles.unit))
+    except BenchmodelsError as error:
+        raise type(error)(f"{error} ({told})") from error
+
+
+def _withholding(study: Study, frame: pd.DataFrame) -> Withholding | None:
     """Return which units are kept back; None where the study asks for no disclosure control."""
     if study.disclosure is None:
         return None
+    from benchmodels.design import read_design
     from benchmodels.disclosure import withheld_units
     from benchmodels.kernels.basis import group_sums
 
-    d = fit.design
+    with warnings.catch_warnings():
+        # Of all units, told once more of those that are published: two counts of rows dropped would tell of the others.
+        warnings.simplefilter("ignore", BenchmodelsWarning)
+        d = read_design(study.model.formula, _model(study), frame)
     count, size = (group_sums(d.unit, values, len(d.units)) for values in (d.outcome, d.size))
     return withheld_units(d.units, count, size, **study.disclosure.model_dump())
 

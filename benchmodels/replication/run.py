@@ -154,7 +154,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
             "name": table.name,
             # Of a small table the counts kept back could be found by trying.
             "sha256": table.sha256 if outcome.study.disclosure is None else "withheld for disclosure control",
-            "rows": table.rows,
+            "rows": table.rows if outcome.study.disclosure is None else source.rows_read,
             "simulated": table.simulated,
         },
         "model": source.model,

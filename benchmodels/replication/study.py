@@ -118,7 +118,10 @@ class Asked(_Section):
 
 
 class Disclosure(_Section):
-    """Which small counts are kept back, with all that would give them away."""
+    """Which small counts are kept back, with all of this study that would give them away.
+
+    Other tables of the same cases (regions, age groups, outcomes that add up, lower thresholds) may give them away too.
+    """
 
     threshold: int = Field(ge=2, description="The smallest count that may be told; 5 and 20 are in use.")
     zeros: bool = Field(False, description="Keep counts of none and of all back too.")

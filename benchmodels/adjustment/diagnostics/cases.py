@@ -46,7 +46,7 @@ def cross_fitted(fit: Fit) -> tuple[Floats, Floats]:
 def warn_lost(fit: Fit, lost: NDArray[np.bool_]) -> None:
     """Warn of units, (k,), that have no expected value."""
     if lost.any():
-        message = f"left out, as {UNIDENTIFIED.replace('its', 'their')}: {listed(fit.design.units[lost].tolist())}"
+        message = f"left out, as {UNIDENTIFIED.replace(' its ', ' their ')}: {listed(fit.design.units[lost].tolist())}"
         warnings.warn(f"{int(lost.sum())} of {len(lost)} units {message}", PartialResultWarning, stacklevel=4)
 
 
