@@ -78,9 +78,10 @@ def simultaneous_level(
     if len(finite):
         variance, df = variance.copy(), some.df[finite, None]
         own = some.noise[finite, None]
-        variance[finite] += own * (chi.chisquare(df, size=(len(finite), draws)) / df - 1.0)
-        # What units share may be negative; the own noise of a draw may not fall below it.
-        variance = np.maximum(variance, 1e-3 * some.std_error[:, None] ** 2)
+        whole_variance = variance[finite]
+        # What units share may be negative, and then takes its part of the own noise; as rank sets do.
+        drawn = own * np.minimum(1.0, whole_variance / own) * chi.chisquare(df, size=(len(finite), draws)) / df
+        variance[finite] = drawn + np.maximum(0.0, whole_variance - own)
     statistic = -np.abs(errors) / np.sqrt(variance)
     tail = ndtr(statistic)
     tail[finite] = stdtr(some.df[finite, None], statistic[finite])

@@ -16,9 +16,9 @@ from benchmodels.kernels.count_dispersion import (
     CountDispersion,
     count_dispersion,
     count_quantiles,
-    garwood_limits,
 )
 from benchmodels.kernels.empirical_null import EmpiricalNull, empirical_null
+from benchmodels.kernels.intervals import poisson_limits
 from benchmodels.kernels.overdispersion import dispersion, z_scores
 from benchmodels.kernels.trimming import Sides, trimmed
 
@@ -198,7 +198,7 @@ class ReferenceDistribution:
 
     def _count_limits(self, size: Floats, expected: Floats, level: float) -> tuple[Floats, Floats]:
         if self.counts is None:
-            lower, upper = garwood_limits(expected, level=level)
+            lower, upper = poisson_limits(np.where(expected > 0, expected, np.nan), level=level)
         else:
             spread, tail = self.counts.dispersion, (1.0 - level) / 2.0
             lower, upper = count_quantiles(self.counts.family, size, expected, spread, tail=tail)

@@ -56,6 +56,17 @@ def test_band_holds_all_truths_at_once(shared, df):
     assert abs(hits.mean() - 0.95) < 4 * hits.std() / np.sqrt(2000) + 0.005
 
 
+def test_noise_drawn_where_the_units_share_a_negative_part():
+    """Two units whose sum is nearly known: one error up to its sign, so no more than the level of one is needed."""
+    whole = replace(comparison(np.array([0.0, 1e-3]), np.ones(2)), shared=np.ones((2, 1)), core=np.full((1, 1), -0.499))
+    known = simultaneous_level(whole, draws=40_000)
+    assert 1 - known == pytest.approx(0.05, rel=0.09)
+    # Own noise is drawn for each unit apart, so that their statistics are no longer one.
+    drawn = simultaneous_level(replace(whole, df=np.full(2, 5.0)), draws=40_000)
+    assert drawn + 0.01 > 0.95**0.5 - 0.003
+    assert drawn < 0.95**0.5 + 0.003
+
+
 def test_intervals_of_counts_asked_at_that_level_hold_all_at_once():
     rng = np.random.default_rng(0)
     expected = np.geomspace(3, 300, 60)

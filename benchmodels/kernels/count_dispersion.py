@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import gammaincinv, gammaln
+from scipy.special import gammaln
 
 from benchmodels.errors import ConvergenceError, SpecificationError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CountDispersion", "CountFamily", "count_dispersion", "count_quantiles", "garwood_limits", "log_rising"]
+__all__ = ["CountDispersion", "CountFamily", "count_dispersion", "count_quantiles", "log_rising"]
 
 CountFamily = Literal["beta_binomial", "negative_binomial"]
 
@@ -267,36 +267,3 @@ def _mass(family: CountFamily, size: float, expected: float, dispersion: float, 
     log_mass = np.concatenate([[0.0], np.cumsum(ratio)])
     mass = np.exp(log_mass - log_mass.max())
     return np.asarray(mass / mass.sum())
-
-
-def garwood_limits(expected: Floats, *, level: float) -> tuple[Floats, Floats]:
-    """Return the exact Poisson interval for the mean of a count, taken at the expected count itself.
-
-    Parameters
-    ----------
-    expected : (k,) array
-        Expected events, above zero; NaN elsewhere gives NaN.
-    level : float
-
-    Returns
-    -------
-    lower, upper : (k,) arrays
-        In events.
-
-    Notes
-    -----
-    What the funnel limits of standardised ratios without over-dispersion often are in practice. An interval for a mean
-    is not a range of counts: `count_quantiles` is.
-
-    References
-    ----------
-    Garwood (1936), Biometrika 28:437.
-
-    Examples
-    --------
-    >>> [float(limit.round(4)[0]) for limit in garwood_limits(np.array([10.0]), level=0.95)]
-    [4.7954, 18.3904]
-    """
-    tail = 0.5 * (1.0 - level)
-    positive = np.where(expected > 0, expected, np.nan)
-    return np.asarray(gammaincinv(positive, tail)), np.asarray(gammaincinv(positive + 1.0, 1.0 - tail))

@@ -31,7 +31,7 @@ def poisson_limits(count: Floats, *, level: float) -> tuple[Floats, Floats]:
     Returns
     -------
     lower, upper : (k,) arrays
-        Events. Zero below a count of zero.
+        Events. Zero below a count of zero; NaN for a missing one.
 
     References
     ----------
@@ -44,7 +44,8 @@ def poisson_limits(count: Floats, *, level: float) -> tuple[Floats, Floats]:
     (4.7954, 18.3904)
     """
     tail = 0.5 * (1.0 - level)
-    lower = np.where(count > 0, gammaincinv(np.where(count > 0, count, 1.0), tail), 0.0)
+    # Zero times the count: what is missing stays missing.
+    lower = np.where(count > 0, gammaincinv(np.where(count > 0, count, 1.0), tail), 0.0 * count)
     return lower, np.asarray(gammaincinv(count + 1.0, 1.0 - tail))
 
 
@@ -61,7 +62,7 @@ def byar_limits(count: Floats, *, level: float) -> tuple[Floats, Floats]:
     safe, more = np.where(count > 0, count, 1.0), count + 1.0
     # Below some tenths of an event the cube turns negative.
     root = np.maximum(1.0 - 1.0 / (9.0 * safe) - z / (3.0 * np.sqrt(safe)), 0.0)
-    lower = np.where(count > 0, count * root**3, 0.0)
+    lower = np.where(count > 0, count * root**3, 0.0 * count)
     return lower, np.asarray(more * (1.0 - 1.0 / (9.0 * more) + z / (3.0 * np.sqrt(more))) ** 3)
 
 
@@ -88,7 +89,7 @@ def clopper_pearson_limits(count: Floats, size: Floats, *, level: float) -> tupl
     inside, below = count > 0, count < size
     lower = betaincinv(np.where(inside, count, 1.0), np.where(inside, size - count + 1.0, 1.0), tail)
     upper = betaincinv(np.where(below, count + 1.0, 1.0), np.where(below, size - count, 1.0), 1.0 - tail)
-    there = np.where(size > 0, 1.0, np.nan)
+    there = np.where((size > 0) & np.isfinite(count), 1.0, np.nan)
     return np.where(inside, lower, 0.0) * there, np.where(below, upper, 1.0) * there
 
 

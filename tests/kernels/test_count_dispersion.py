@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom, binom, chi2, nbinom, poisson
+from scipy.stats import betabinom, binom, nbinom, poisson
 
 from benchmodels.errors import ConvergenceError, SpecificationError
-from benchmodels.kernels.count_dispersion import count_dispersion, count_quantiles, garwood_limits, log_rising
+from benchmodels.kernels.count_dispersion import count_dispersion, count_quantiles, log_rising
 
 FAMILIES = ("beta_binomial", "negative_binomial")
 
@@ -121,10 +121,3 @@ def test_a_large_unit_is_as_the_normal_one_and_cost_is_bounded():
     assert upper[0] - 2e4 == pytest.approx(half, rel=0.01)
     assert 2e4 - lower[0] == pytest.approx(half, rel=0.01)
     assert np.isnan(count_quantiles("beta_binomial", np.array([5.0, 5.0]), np.array([0.0, 5.0]), 0.1, tail=0.025)).all()
-
-
-def test_garwood():
-    lower, upper = garwood_limits(np.array([10.0, 3.7, 0.0, np.nan]), level=0.9)
-    np.testing.assert_allclose(lower[:2], chi2.ppf(0.05, [20.0, 7.4]) / 2, rtol=1e-10)
-    np.testing.assert_allclose(upper[:2], chi2.ppf(0.95, [22.0, 9.4]) / 2, rtol=1e-10)
-    assert np.isnan(np.r_[lower[2:], upper[2:]]).all()

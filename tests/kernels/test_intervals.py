@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom, poisson
+from scipy.stats import binom, chi2, poisson
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmodels.kernels.intervals import (
@@ -32,6 +32,20 @@ def test_exact_limits_leave_the_tail_that_they_say(level):
     np.testing.assert_allclose(binom.cdf(COUNT[inside], size[inside], upper[inside]), tail, rtol=1e-9)
     assert lower[0] == 0
     assert upper[3] == 1
+
+
+def test_a_fractional_count_has_the_limits_of_chi_squared_and_a_missing_one_none():
+    lower, upper = poisson_limits(np.array([10.0, 3.7, 0.0, np.nan]), level=0.9)
+    np.testing.assert_allclose(lower[:3], [*(chi2.ppf(0.05, [20.0, 7.4]) / 2), 0.0], rtol=1e-10)
+    np.testing.assert_allclose(upper[:3], chi2.ppf(0.95, [22.0, 9.4, 2.0]) / 2, rtol=1e-10)
+    one = np.full(1, np.nan)
+    for found in (
+        (lower[3:], upper[3:]),
+        byar_limits(one, level=0.9),
+        wilson_limits(one, np.ones(1), level=0.9),
+        clopper_pearson_limits(one, np.ones(1), level=0.9),
+    ):
+        assert np.isnan(np.r_[found]).all()
 
 
 @pytest.mark.parametrize(("function", "method"), [(wilson_limits, "wilson"), (clopper_pearson_limits, "beta")])
