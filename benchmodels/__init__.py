@@ -1,11 +1,20 @@
 """Fair comparison of public services: outcomes adjusted for the people a unit serves, with their uncertainty."""
 
 from benchmodels._version import __version__
-from benchmodels.adjustment import Fit, FixedEffects, Pooled, RandomEffects, TwoPart
+from benchmodels.adjustment import (
+    Fit,
+    FixedEffects,
+    Pooled,
+    RandomEffects,
+    StandardisedRates,
+    TwoPart,
+    bootstrap_t,
+    standardised_rates,
+)
 from benchmodels.adjustment.given import compare_expected, compare_strata
 from benchmodels.bands import simultaneous_level
 from benchmodels.comparison import Comparison
-from benchmodels.disclosure import Withholding, withheld_units
+from benchmodels.disclosure import Withholding, withheld_cells, withheld_totals, withheld_units
 from benchmodels.errors import (
     BenchmodelsError,
     BenchmodelsWarning,
@@ -17,7 +26,7 @@ from benchmodels.errors import (
 )
 from benchmodels.flags import Flags, explained_share, flag
 from benchmodels.grading import Posterior, ReportCard, expected_ranks, report_card
-from benchmodels.placing import BestSet, Difference, best_set, differs
+from benchmodels.placing import BestSet, Difference, Differences, best_set, differences, differs
 from benchmodels.ranking import Ranking, rank
 from benchmodels.reference import ReferenceDistribution, reference_distribution
 from benchmodels.shrinkage import Shrinkage, minimum_size, shrink
@@ -30,6 +39,7 @@ __all__ = [
     "ConvergenceError",
     "DataError",
     "Difference",
+    "Differences",
     "DroppedRowsWarning",
     "Fit",
     "FixedEffects",
@@ -43,12 +53,15 @@ __all__ = [
     "ReportCard",
     "Shrinkage",
     "SpecificationError",
+    "StandardisedRates",
     "TwoPart",
     "Withholding",
     "__version__",
     "best_set",
+    "bootstrap_t",
     "compare_expected",
     "compare_strata",
+    "differences",
     "differs",
     "expected_ranks",
     "explained_share",
@@ -59,5 +72,8 @@ __all__ = [
     "report_card",
     "shrink",
     "simultaneous_level",
+    "standardised_rates",
+    "withheld_cells",
+    "withheld_totals",
     "withheld_units",
 ]

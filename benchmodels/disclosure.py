@@ -1,19 +1,13 @@
-"""What may be published of units with few cases, and every number that would give it away.
+"""Which units are withheld because their figures would tell of few people, or of one.
 
-A figure of a unit is its count in another dress: O = (O/E) E = difference x size + E, exact limits belong to one
-count only, a unit left out of its own expected value is missing in it, and a place among others lies between theirs.
-So a unit is withheld with all that is derived from it, with other units where a total would give it by subtraction,
-and what describes all units together is computed anew without it.
+A unit is withheld with all that is derived from it (`benchmodels.publishing`), with other units where a sum would give
+it by subtraction, and what describes all units together is computed anew without it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 import warnings
-from dataclasses import dataclass, fields
-from functools import cache, partial
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,75 +15,25 @@ import pandas as pd
 
 from benchmodels.comparison import Comparison
 from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
-from benchmodels.kernels.counts import Limits, count_limits
-from benchmodels.kernels.families import Family
-from benchmodels.kernels.suppression import Risk, additive_relations, count_risk, suppress
+from benchmodels.kernels.companions import sum_bounds, with_companions, with_large_companions
+from benchmodels.kernels.disclosure_risk import Risk, count_risk, dominance_risk
+from benchmodels.kernels.suppression import additive_relations, suppress
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 
-__all__ = [
-    "CHANNELS",
-    "Channel",
-    "Withholding",
-    "consistent_counts",
-    "protect",
-    "publishable_frame",
-    "publishable_notes",
-    "safe_hash",
-    "withheld_units",
-]
+__all__ = ["Withholding", "withheld_cells", "withheld_totals", "withheld_units"]
 
 Total = Literal["published", "withheld"]
-Remedy = Literal["blank", "recompute", "refit", "key", "drop"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """A way in which the count of a withheld unit could leave, and what closes it.
-
-    Parameters
-    ----------
-    name : str
-    tells : str
-        How the count follows from it.
-    remedy : str
-        'blank': `publishable_frame` or `Withholding.apply`; 'recompute': from the comparison after withholding;
-        'refit': on `Withholding.rows`, or told to so few digits that nothing follows; 'key': `safe_hash`; 'drop':
-        `publishable_notes`, or left out.
-    """
-
-    name: str
-    tells: str
-    remedy: Remedy
-
-
-CHANNELS = (
-    Channel(name="observed, observed rate", tells="the count itself, or times the size", remedy="blank"),
-    Channel(name="estimate of either contrast", tells="O = ratio x E = difference x size + E", remedy="blank"),
-    Channel(name="direct standardisation", tells="monotone in the count, at known case mix", remedy="blank"),
-    Channel(name="limits, standard error, z", tells="one count each; see consistent_counts", remedy="blank"),
-    Channel(name="expected of the unit", tells="under 'others' made of the total less its count", remedy="blank"),
-    Channel(name="parts of the expected value", tells="they add to it; so does the part left out", remedy="blank"),
-    Channel(name="verdicts", tells="the side of a limit the count is on", remedy="blank"),
-    Channel(name="ranks of all units", tells="a missing place lies between two estimates", remedy="recompute"),
-    Channel(name="phi, tau, explained share", tells="a sum of squares less the published ones", remedy="recompute"),
-    Channel(name="points and axes of figures", tells="a point drawn is a number published", remedy="recompute"),
-    Channel(name="coefficients, others' expected", tells="score equations with full digits", remedy="refit"),
-    Channel(name="calibration bins", tells="sums over few cases; bins are units of their own", remedy="blank"),
-    Channel(name="hash of the data", tells="few tables are possible; each can be tried", remedy="key"),
-    Channel(name="notes and warnings", tells="they name units, and say that one has no events", remedy="drop"),
-)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Withholding:
-    """Which units are withheld, and how closely their counts can be bounded from what is published.
+    """Which units are withheld, and how closely their counts (or totals) can be bounded from what is published.
 
     It does not tell which of the units withheld have few cases themselves: that alone would narrow the others.
 
@@ -101,10 +45,13 @@ class Withholding:
         Cases or trials.
     withheld : (k,) array of bool
     lower, upper : (k,) arrays
-        Tightest bounds of a withheld count; NaN where it is published.
+        Tightest bounds of a withheld value that follow by subtraction; NaN where it is published.
     threshold : int
+        The smallest count (number of contributors) that may be told.
+    reason : str
+        What stands where a unit is withheld; the same for all, so that it tells nothing of one.
     total : 'published' or 'withheld'
-        Whether the count of all units together is known.
+        Whether the value of all units together is known.
     """
 
     unit: NDArray[np.object_]
@@ -113,17 +60,30 @@ class Withholding:
     lower: Floats
     upper: Floats
     threshold: int
+    reason: str
     total: Total
 
     @property
-    def reason(self) -> str:
-        """What stands where a unit is withheld; the same for all, so that it tells nothing of one."""
-        return f"fewer than {self.threshold} cases in it or in a unit that its figures would give away"
+    def told(self) -> str:
+        """How many units are withheld, and which; empty where none is."""
+        gone = self.unit[self.withheld].tolist()
+        if not gone:
+            return ""
+        return f"{len(gone)} of {len(self.unit)} units withheld for disclosure control: {listed(gone)}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the decision as a table; always the same columns in the same order, one row per unit."""
         names = ("unit", "size", "withheld", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in names})
+
+    def also(self, labels: set[object]) -> Withholding:
+        """Return the decision with further units withheld, such as those that another table withholds."""
+        further = np.array([label in labels for label in self.unit.tolist()]) & ~self.withheld
+        if not further.any():
+            return self
+        # Of these only what everyone knows is told; the sum is then of more units, and bounds only get wider.
+        lower, upper = np.where(further, 0.0, self.lower), np.where(further, np.inf, self.upper)
+        return replace(self, withheld=self.withheld | further, lower=lower, upper=upper)
 
     def rows(self, frame: pd.DataFrame, *, unit: str) -> pd.DataFrame:
         """Return the rows of a table whose unit is published: a model fitted to them knows nothing of the others."""
@@ -165,9 +125,10 @@ def withheld_units(
     *,
     threshold: int = 5,
     zeros: bool = False,
+    bounded: bool = True,
     total: Total = "published",
 ) -> Withholding:
-    """Decide which units are withheld: those with few cases, and those by which a total would give them away.
+    """Decide which units are withheld: those with few cases, and companions that hide them where their sum is known.
 
     Parameters
     ----------
@@ -179,23 +140,26 @@ def withheld_units(
         The smallest count that may be told; 5 and 20 are in use.
     zeros : bool, default False
         Counts of none and of all are withheld too.
+    bounded : bool, default True
+        False where ``size`` is an exposure, such as person-years, that is no ceiling of the count.
     total : 'published' or 'withheld'
-        Published unless no figure of all units together leaves: no overall rate and no expected value of any model
-        in whose fit the withheld units took part, for each of these is made of the total. With 'withheld', fit to
-        `Withholding.rows`.
+        Published unless no figure of all units together is known from anywhere: no overall rate, and no expected value
+        of any model in whose fit the withheld units took part, for each of these is made of the total. With 'withheld',
+        fit to `Withholding.rows`, and no companions are needed.
 
     Returns
     -------
     Withholding
-        An attacker who adds and subtracts all that is published, sizes included, cannot exclude any count from 1 (0
-        with ``zeros``) to ``threshold - 1`` of a unit with few cases; nor any such complement.
+        An attacker who knows all that is published, the sizes, the sum of the withheld counts, and this rule itself
+        cannot exclude any count from 1 (0 with ``zeros``) to ``threshold - 1`` of a unit with few cases; nor any such
+        complement. One unit that knows its own count cannot compute another's.
 
     Raises
     ------
     SpecificationError
-        Even with all units withheld the total gives some unit away.
+        Too few units are left to hide those with few cases among.
     DataError
-        Counts missing, negative or above their size.
+        Counts missing, negative or above their size; duplicate labels.
 
     Warns
     -----
@@ -204,233 +168,207 @@ def withheld_units(
 
     Notes
     -----
-    Fewest cases lost, by size, which is public. Not covered: an attacker who asks for which counts just these units
-    would have been chosen may exclude some counts, at low thresholds all but one; one who is a unit, for two units
-    withheld together know each other's count; other tables of the same cases (regions, age groups, outcomes that add
-    up), which must be protected together with this one; and the same table published at a lower threshold.
+    Companions are the two smallest units by size, which is public, that have enough cases themselves; seldom three.
+    Not covered: two withheld units that tell each other their counts; other tables of the same cases (regions, age
+    groups, outcomes that add up), which must leave out the same rows, as studies run together do; and the same table
+    published at a lower threshold.
 
     Examples
     --------
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
-    ...     found = withheld_units(["a", "b", "c"], np.array([2.0, 9, 30]), np.array([50.0, 100, 300]))
+    ...     found = withheld_units(list("abcd"), np.array([2.0, 9, 30, 41]), np.array([50.0, 100, 300, 400]))
     >>> found.withheld.tolist(), found.upper[0].item()
-    ([True, True, False], 11.0)
+    ([True, True, True, False], 41.0)
     """
-    label = np.empty(len(count), dtype=object)
-    label[:] = np.asarray(unit).tolist()
+    label, order = _labelled(unit, size)
     count, size = np.asarray(count, float), np.asarray(size, float)
-    risk, k = count_risk(count, size, threshold=threshold, zeros=zeros), len(count)
-    withheld, lower, upper = risk.risky, np.zeros(k), size
-    if total == "published" and withheld.any():
-        found = suppress(
-            additive_relations(np.append(np.full(k, k), -1)),
-            np.append(count, count.sum()),
-            Risk(risky=np.append(withheld, False), low=np.append(risk.low, 0.0), high=np.append(risk.high, 0.0)),
-            lower=np.zeros(k + 1),
-            upper=np.append(size, size.sum()),
-            weight=np.append(size, 0.0),
-            keep=np.arange(k + 1) == k,
-        )
-        withheld, lower, upper = found.suppressed[:k], found.lower[:k], found.upper[:k]
-    if withheld.any():
-        told = listed(label[withheld].tolist())
-        warnings.warn(
-            f"{int(withheld.sum())} of {k} units withheld for disclosure control: {told}",
-            PartialResultWarning,
-            stacklevel=2,
-        )
-    return Withholding(
+    ceiling = size if bounded else np.full(len(count), np.inf)
+    risk = count_risk(count, ceiling, threshold=threshold, zeros=zeros)
+    withheld = risk.risky
+    if total == "published":
+        withheld = with_companions(count, ceiling, risk, order=order, threshold=threshold)
+    few = f"fewer than {threshold} cases in it or in a unit that its figures would give away"
+    return _decision(label, size, count, ceiling, withheld, threshold=threshold, reason=few, total=total)
+
+
+def withheld_totals(
+    unit: ArrayLike,
+    amount: Floats,
+    size: Floats,
+    contributors: Floats,
+    largest: Floats,
+    *,
+    threshold: int = 5,
+    percent: float = 10.0,
+    total: Total = "published",
+) -> Withholding:
+    """Decide which units are withheld where amounts, such as costs, are summed over contributors.
+
+    Parameters
+    ----------
+    unit : (k,) array
+        Labels.
+    amount : (k,) array
+        Sum of the contributions, zero or more, in any unit of measure.
+    size : (k,) array
+        What the amount is told per, which is public; companions are taken in its order.
+    contributors : (k,) array
+        How many persons or places contribute.
+    largest : (k, 2) array
+        The two largest contributions, 0 where there is none.
+    threshold : int, default 5
+        The smallest number of contributors that may be told of.
+    percent : float, default 10
+        p of the p % rule: the second largest contributor must not be able to estimate the largest to within p %.
+    total
+        As in `withheld_units`.
+
+    Returns
+    -------
+    Withholding
+        Subtraction from the sum leaves every withheld amount open by so much that the p % rule holds, on both sides;
+        an amount of few contributors by p % of itself. Which units were chosen may tell more of amounts than
+        subtraction does.
+
+    Raises
+    ------
+    SpecificationError
+        Too few units are left to hide those withheld among.
+    DataError
+        Amounts or contributions missing, negative or not adding up; duplicate labels.
+
+    Warns
+    -----
+    PartialResultWarning
+        Units are withheld.
+
+    References
+    ----------
+    Hundepool et al. (2012), Statistical Disclosure Control, chapter 4: rules of dominance, and how far off an estimate
+    must be.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     found = withheld_totals(list("abcd"), np.array([99.0, 90, 95, 300]),
+    ...         np.array([50.0, 60, 70, 80]), np.full(4, 9.0), np.array([[90.0, 5], [20, 15], [20, 15], [50, 50]]))
+    >>> found.withheld.tolist()
+    [True, True, True, False]
+    """
+    if threshold < 2:
+        raise SpecificationError(f"threshold={threshold!r}; a number of contributors is small below 2 or more")
+    label, order = _labelled(unit, size)
+    amount, size, contributors = (np.asarray(values, float) for values in (amount, size, contributors))
+    if not (np.all(amount >= 0) and np.all(np.isfinite(amount)) and np.all(contributors >= 0)):
+        raise DataError("amounts must be there and zero or more, as must the numbers of contributors")
+    risk = dominance_risk(amount, np.asarray(largest, float), percent=percent)
+    few = (contributors < threshold) & (contributors > 0)
+    risk = Risk(
+        risky=risk.risky | few,
+        low=np.where(few, np.fmin(amount * (1.0 - percent / 100.0), risk.low), risk.low),
+        high=np.where(few, np.fmax(amount * (1.0 + percent / 100.0), risk.high), risk.high),
+    )
+    withheld = risk.risky
+    if total == "published":
+        withheld = with_large_companions(amount, risk, order=order)
+    ceiling = np.full(len(amount), np.inf)
+    reason = (
+        f"fewer than {threshold} contributors, or one that dominates, in it or in a unit that its figures would give "
+        "away"
+    )
+    return _decision(label, size, amount, ceiling, withheld, threshold=threshold, reason=reason, total=total)
+
+
+def withheld_cells(
+    counts: pd.DataFrame, *, threshold: int = 5, zeros: bool = False, margin: str = "total"
+) -> pd.DataFrame:
+    """Decide which cells of a table of units by classes are withheld, where its margins are published too.
+
+    Parameters
+    ----------
+    counts : DataFrame (k, c)
+        Cases of k units (rows) in c classes that exclude each other (columns), without margins.
+    threshold, zeros
+        As in `withheld_units`.
+    margin : str
+        What the margins are called.
+
+    Returns
+    -------
+    DataFrame (k + 1, c + 1) of bool
+        True where a cell, or a margin, is withheld. Addition and subtraction of all that is published leaves every
+        count from 1 (0 with ``zeros``) to ``threshold - 1`` possible in each cell with few cases. As few cells as
+        possible, margins last; unlike in `withheld_units`, someone who knows this rule may exclude some counts.
+
+    Raises
+    ------
+    SpecificationError, ConvergenceError
+        As `benchmodels.kernels.suppression.suppress`, which finds and proves the pattern.
+    DataError
+        Counts that are missing or negative, no whole numbers, or in a table without rows or columns.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"boys": [3, 40, 50], "girls": [60, 70, 80]}, index=["Ærø", "Odense", "Aarhus"])
+    >>> int(withheld_cells(counts).to_numpy().sum())
+    4
+    """
+    k, c = counts.shape
+    try:
+        value = counts.to_numpy(float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"counts must be numbers: {error}") from error
+    if not (k and c) or not np.array_equal(value, np.round(value)) or np.any(value < 0):
+        raise DataError("a table of one row and column or more, with whole counts of zero or more in every cell")
+    whole = np.block([[value, value.sum(axis=1, keepdims=True)], [value.sum(axis=0), value.sum()]])
+    weight = np.ones(whole.shape)
+    weight[:, c], weight[k, :], weight[k, c] = c + 1.0, k + 1.0, (k + 1.0) * (c + 1.0)
+    found = suppress(
+        additive_relations(np.append(np.full(k, k), -1), np.append(np.full(c, c), -1)),
+        whole.ravel(),
+        count_risk(whole.ravel(), threshold=threshold, zeros=zeros),
+        lower=np.zeros(whole.size),
+        upper=np.full(whole.size, np.inf),
+        weight=weight.ravel(),
+    )
+    labels = [*counts.index.tolist(), margin], [*counts.columns.tolist(), margin]
+    return pd.DataFrame(found.suppressed.reshape(whole.shape), *labels)
+
+
+def _labelled(unit: ArrayLike, size: Floats) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
+    """Return labels, and positions in the public order: by size, and by label where sizes are equal."""
+    label = np.empty(len(size), dtype=object)
+    label[:] = np.asarray(unit).tolist()
+    if len(set(label.tolist())) < len(label):
+        raise DataError("units to be withheld need one label each; some labels are there twice")
+    by_label = np.array(sorted(range(len(label)), key=lambda i: str(label[i])), dtype=np.intp)
+    return label, by_label[np.argsort(np.asarray(size, float)[by_label], kind="stable")]
+
+
+def _decision(
+    label: NDArray[np.object_],
+    size: Floats,
+    value: Floats,
+    ceiling: Floats,
+    withheld: Mask,
+    *,
+    threshold: int,
+    reason: str,
+    total: Total,
+) -> Withholding:
+    lower, upper = sum_bounds(value, ceiling, withheld) if total == "published" else (np.zeros(len(value)), ceiling)
+    found = Withholding(
         unit=label,
         size=size,
         withheld=withheld,
         lower=np.where(withheld, lower, np.nan),
         upper=np.where(withheld, upper, np.nan),
         threshold=threshold,
+        reason=reason,
         total=total,
     )
-
-
-def protect(comparison: Comparison, *, threshold: int = 5, zeros: bool = False) -> Comparison:
-    """Return a comparison of counts without the units that must be withheld.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        By indirect standardisation, so that ``observed`` is the count and ``size`` the cases.
-    threshold, zeros
-        As in `withheld_units`. The total counts as published: expected values are made of it.
-
-    Returns
-    -------
-    Comparison
-        Withheld units keep label, size and a reason. For one's own eyes, not to be published: the expected values of
-        the others still depend on the withheld counts, and under `FixedEffects` give them away to the last case. To
-        publish, take `withheld_units`, fit to its ``rows``, and ``apply`` it to what comes out.
-
-    Raises
-    ------
-    SpecificationError
-        A direct comparison; or as `withheld_units`.
-    DataError
-        ``observed`` is missing for some unit, or not a count.
-    """
-    if comparison.standard != "indirect":
-        raise SpecificationError("protect needs compare(standard='indirect'), whose observed is the count")
-    if not np.array_equal(comparison.observed, np.round(comparison.observed)):
-        raise DataError("observed must be whole counts, of every unit; for costs see dominance_risk")
-    found = withheld_units(
-        comparison.unit, comparison.observed, comparison.size, threshold=threshold, zeros=zeros, total="published"
-    )
-    return found.apply(comparison)
-
-
-def publishable_frame(
-    frame: pd.DataFrame,
-    withholding: Withholding,
-    *,
-    unit: str = "unit",
-    keep: Sequence[str] = ("size",),
-    significant: int | None = None,
-) -> pd.DataFrame:
-    """Return a table in which rows of withheld units hold no number but those of ``keep``.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One or more rows per unit, for CSV, Parquet or a page.
-    withholding : Withholding
-    unit : str
-        Column of labels.
-    keep : sequence of str
-        Columns that say nothing of the outcome. All others are emptied, whatever they are called; text becomes
-        'withheld', and a column ``withheld`` the reason.
-    significant : int, optional
-        Digits that numbers of all rows outside ``keep`` are rounded to.
-    """
-    hidden = frame[unit].isin(withholding.unit[withholding.withheld].tolist())
-    frame = frame.copy()
-    for name in frame.columns.difference([unit, *keep], sort=False):
-        column = frame[name]
-        if not pd.api.types.is_numeric_dtype(column):
-            text = withholding.reason if name == "withheld" else "withheld"
-            frame[name] = column.astype(object).mask(hidden, text)
-            continue
-        frame[name] = column.mask(hidden)
-        if significant is not None and pd.api.types.is_float_dtype(column):
-            frame[name] = frame[name].map(lambda value: float(f"{value:.{significant}g}"))
-    return frame
-
-
-def publishable_notes(notes: Sequence[str], withholding: Withholding) -> tuple[str, ...]:
-    """Return the notes that name no withheld unit: why a unit is without uncertainty may tell its count."""
-    labels = "|".join(re.escape(str(label)) for label in withholding.unit[withholding.withheld])
-    named = re.compile(rf"(?<!\w)(?:{labels})(?!\w)")
-    ours = "units withheld for disclosure control: "
-    return tuple(note for note in notes if not labels or ours in note or not named.search(note))
-
-
-def safe_hash(content: bytes, *, key: bytes) -> str:
-    """Return a hash of data by which its owner, who holds the key, can show that it is the same.
-
-    A plain hash of a small table can be inverted: all tables that fit what is published are hashed in turn.
-
-    Parameters
-    ----------
-    content : bytes
-    key : bytes
-        16 bytes or more from ``secrets.token_bytes``, kept with the data and never published.
-
-    Raises
-    ------
-    SpecificationError
-        A shorter key, which could be enumerated as well.
-
-    References
-    ----------
-    Krawczyk, Bellare, Canetti (1997), RFC 2104: HMAC.
-
-    Examples
-    --------
-    >>> safe_hash(b"Aarhus,3", key=bytes(16))[:12] != hashlib.sha256(b"Aarhus,3").hexdigest()[:12]
-    True
-    """
-    if len(key) < 16:
-        raise SpecificationError(f"a key of {len(key)} bytes can be guessed; give 16 or more")
-    return hmac.new(key, content, hashlib.sha256).hexdigest()
-
-
-def consistent_counts(
-    size: int,
-    published: Mapping[str, tuple[float, float]],
-    *,
-    expected: tuple[float, float],
-    level: float = 0.95,
-    limits: Limits = "mid-p",
-) -> NDArray[np.intp]:
-    """Return the counts that a unit may have, given its published figures and their rounding.
-
-    Parameters
-    ----------
-    size : int
-        Cases, each counted or not.
-    published : mapping of str to (float, float)
-        Value and half a unit of its last digit (more, where the error of the expected value widens limits), of any of
-        observed, observed_rate, difference, ratio and the last two with _lower and _upper.
-    expected : (float, float)
-        Expected total, likewise.
-    level, limits
-        Of the limits, as asked of ``compare``.
-
-    Returns
-    -------
-    (c,) array of int
-        One count: the figures give it away. Every count from 0 to ``size`` is tried.
-
-    Raises
-    ------
-    SpecificationError
-        A figure of another name.
-
-    Notes
-    -----
-    Limits are those of equal chances, by `benchmodels.kernels.counts.count_limits`: each count has its own.
-
-    Examples
-    --------
-    >>> consistent_counts(400, {"ratio": (0.31, 0.005)}, expected=(9.7, 0.05))
-    array([3])
-    """
-    count = np.arange(size + 1.0)
-    possible = np.ones(size + 1, bool)
-    ends_of = cache(partial(_limit_totals, size, level, limits))
-    for name, (value, half) in published.items():
-        figure, _, end = name.partition("_") if name != "observed_rate" else (name, "", "")
-        if figure not in ("observed", "observed_rate", "difference", "ratio") or end not in ("", "lower", "upper"):
-            raise SpecificationError(f"no figure {name!r}; there is observed, observed_rate, difference, ratio")
-        total = ends_of()[end == "upper"] if end else count
-        ends = [_figure(figure, total, size, expected[0] + sign * expected[1]) for sign in (-1.0, 1.0)]
-        # A hair of rounding, so that a value told in full still fits itself.
-        room = half + 1e-9 * max(abs(value), 1.0 / size)
-        possible &= (np.minimum(*ends) <= value + room) & (np.maximum(*ends) >= value - room)
-    return np.flatnonzero(possible)
-
-
-def _figure(name: str, total: Floats, size: int, expected: float) -> Floats:
-    if name == "observed":
-        return total
-    if name == "observed_rate":
-        return total / size
-    return (total - expected) / size if name == "difference" else total / expected
-
-
-def _limit_totals(size: int, level: float, limits: Limits) -> tuple[Floats, Floats]:
-    """Return the lower and upper limit of the expected total for each count from 0 to the size."""
-    count = np.arange(size + 1.0)
-    k, start = len(count), np.log((count + 0.5) / (size - count + 0.5))
-    found = count_limits(
-        Family("binomial"), count, np.full(k, float(size)), np.zeros(k), np.arange(k), start,
-        confidence=level, limits=limits,
-    )  # fmt: skip
-    lower, upper = (size / (1.0 + np.exp(-shift)) for shift in found)
-    return lower, upper
+    if found.told:
+        warnings.warn(found.told, PartialResultWarning, stacklevel=3)
+    return found

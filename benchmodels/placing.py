@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from benchmodels.asked import generator, share, whole
+from benchmodels.asked import whole
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels import rank_sets
+from benchmodels.kernels.pairwise_errors import satterthwaite
 from benchmodels.kernels.rank_sets import confidence_sets, min_rank
-from benchmodels.ranking import entropy, rankable, upward
+from benchmodels.ranking import drawn, entropy, rankable, upward
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from benchmodels.comparison import Comparison
+    from benchmodels.comparison import Better, Comparison
 
     Floats = NDArray[np.float64]
+    Positions = NDArray[np.intp]
 
-__all__ = ["BestSet", "Difference", "best_set", "differs"]
+__all__ = ["BestSet", "Difference", "Differences", "best_set", "differences", "differs"]
 
 End = Literal["best", "worst"]
 
@@ -42,6 +46,8 @@ class BestSet:
         'possible', 'excluded' or 'withheld'. All true members are possible, together, with probability ``level``.
     tau : int
     end : {'best', 'worst'}
+    better : 'low', 'high' or None
+        As in the comparison; the best are the highest where it is None.
     level : float
     critical : float
         In standard errors of a difference.
@@ -57,6 +63,7 @@ class BestSet:
     verdict: NDArray[np.object_]
     tau: int
     end: End
+    better: Better | None
     level: float
     critical: float
     draws: int
@@ -65,9 +72,8 @@ class BestSet:
 
     def __repr__(self) -> str:
         possible = int((self.verdict == "possible").sum())
-        return (
-            f"BestSet({possible} of {len(self.unit)} units may be among the {self.tau} {self.end}, level={self.level})"
-        )
+        end = self.end if self.better is not None else "highest" if self.end == "best" else "lowest"
+        return f"BestSet({possible} of {len(self.unit)} units may be among the {self.tau} {end}, level={self.level})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the set as a table; always the same columns in the same order, one row per unit."""
@@ -119,6 +125,53 @@ class Difference:
         return pd.DataFrame({name: [getattr(self, name)] for name in names})
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Differences:
+    """Whether one unit differs from each of m others.
+
+    Parameters
+    ----------
+    unit : label
+    other : (m,) array
+        Labels.
+    difference, std_error, lower, upper, df, p_value : (m,) arrays
+        Of ``unit`` less the other; all but the difference NaN where the other's uncertainty is withheld.
+    verdict, simultaneous : (m,) arrays of str
+        'above', 'below', 'not different' or 'withheld'; as in `Difference`.
+    level : float
+    notes : tuple of str
+    rng : str
+        Entropy of the generator.
+    """
+
+    unit: object
+    other: NDArray[np.object_]
+    difference: Floats
+    std_error: Floats
+    lower: Floats
+    upper: Floats
+    df: Floats
+    p_value: Floats
+    verdict: NDArray[np.object_]
+    simultaneous: NDArray[np.object_]
+    level: float
+    notes: tuple[str, ...]
+    rng: str
+
+    def __len__(self) -> int:
+        return len(self.other)
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{int((self.simultaneous == word).sum())} {word}" for word in ("above", "below"))
+        return f"Differences({self.unit!r} against {len(self)} units; among all pairs: {told}, level={self.level})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the differences as a table; always the same columns in the same order, one row per other unit."""
+        names = ("other", "difference", "std_error", "lower", "upper", "p_value", "verdict", "simultaneous")
+        frame = {"unit": [self.unit] * len(self)} | {name: getattr(self, name) for name in names}
+        return pd.DataFrame(frame).infer_objects()
+
+
 def best_set(
     comparison: Comparison,
     *,
@@ -164,7 +217,7 @@ def best_set(
     """
     if end not in ("best", "worst"):
         raise SpecificationError(f"end={end!r}; allowed are 'best', 'worst'")
-    source = _drawn(level, draws, rng)
+    source = drawn(level, draws, rng, overlap_threshold)
     ranked, kept, notes = rankable(comparison, overlap_threshold)
     whole("tau", tau, most=len(ranked), what="the number of units ranked")
     value = upward(ranked) if end == "best" else -upward(ranked)
@@ -178,19 +231,14 @@ def best_set(
         draws=draws,
         rng=source,
     )
-    verdict = np.full(len(kept), "withheld", dtype=object)
-    verdict[kept] = np.where(found.member, "possible", "excluded")
-    place = np.full(len(kept), np.nan)
-    place[kept] = min_rank(value)
-    for array in (verdict, place):
-        array.flags.writeable = False
     return BestSet(
         unit=comparison.unit,
         estimate=comparison.estimate,
-        rank=place,
-        verdict=verdict,
+        rank=_spread(min_rank(value), kept),
+        verdict=_spread(np.where(found.member, "possible", "excluded"), kept),
         tau=tau,
         end=end,
+        better=comparison.better,
         level=level,
         critical=found.critical,
         draws=draws,
@@ -229,7 +277,7 @@ def differs(
     Raises
     ------
     SpecificationError
-        A unit that is unknown, or whose uncertainty is withheld; the same unit twice; else as `rank`.
+        A unit that is unknown, or whose uncertainty is withheld; the same unit twice; else, as DataError, as `rank`.
 
     Warns
     -----
@@ -238,61 +286,136 @@ def differs(
 
     Notes
     -----
-    The interval is normal, or Student's t with Satterthwaite's degrees of freedom of the two own noises. The
-    simultaneous verdict is by the critical value of all pairs, after its last step (`rank`).
-
-    References
-    ----------
-    Satterthwaite (1946), Biometrics Bull 2:110-114, equation 17.
+    The interval is normal, or Student's t with the degrees of freedom of the two own noises together
+    (`benchmodels.kernels.pairwise_errors.satterthwaite`). The simultaneous verdict is by the critical value of all
+    pairs, after its last step (`rank`).
     """
-    places = [_position(comparison, unit) for unit in (first, second)]
+    places = [_known(comparison, unit) for unit in (first, second)]
     if places[0] == places[1]:
         raise SpecificationError(f"a unit does not differ from itself: {first!r} was given twice")
-    source = _drawn(level, draws, rng)
+    source = drawn(level, draws, rng, overlap_threshold)
     ranked, kept, notes = rankable(comparison, overlap_threshold)
     i, j = (int(kept[:place].sum()) for place in places)
-    covariance = ranked.covariance()
-    sets = confidence_sets(
-        upward(ranked), covariance, noise=ranked.noise, df=ranked.df, level=level, draws=draws, rng=source
-    )
-    difference = float(ranked.estimate[i] - ranked.estimate[j])
-    variance = float(covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j])
-    std_error = float(np.sqrt(variance))
-    df = _satterthwaite(ranked.noise[[i, j]], ranked.df[[i, j]], variance)
-    t, tail = difference / std_error, (1.0 - level) / 2.0
-    half = std_error * float(-stdtrit(df, tail) if np.isfinite(df) else -ndtri(tail))
-    verdict = "above" if difference > half else "below" if difference < -half else "not different"
+    pair = _pairs(ranked, i, np.array([j]), level=level, draws=draws, rng=source)
     return Difference(
         first=first,
         second=second,
-        difference=difference,
-        std_error=std_error,
-        lower=difference - half,
-        upper=difference + half,
-        df=df,
-        p_value=2.0 * float(stdtr(df, -abs(t)) if np.isfinite(df) else ndtr(-abs(t))),
-        verdict=verdict,
-        # Drawn critical values may miss the quantile of the pair alone by a little, and never say more than it.
-        simultaneous=verdict if abs(t) > sets.simultaneous_critical else "not different",
+        **{name: value.tolist()[0] for name, value in pair.items()},
         level=level,
         notes=tuple(notes),
         rng=entropy(source),
     )
 
 
-def _drawn(level: float, draws: int, rng: int | np.random.Generator | None) -> np.random.Generator:
-    """Refuse what is no level or number of draws, and return the generator."""
-    share("level", level)
-    whole("draws", draws)
-    return generator(rng)
+def differences(
+    comparison: Comparison,
+    unit: object,
+    others: Sequence[object] | None = None,
+    *,
+    level: float = 0.95,
+    draws: int = 10_000,
+    rng: int | np.random.Generator | None = 0,
+    overlap_threshold: float = 0.2,
+) -> Differences:
+    """Return whether one unit differs from each of several others, or from all; as `differs`, drawn once.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        k units.
+    unit : label
+        A unit with a known uncertainty.
+    others : sequence of labels, optional
+        m other units, in any order; all others when None.
+    level, draws, rng, overlap_threshold
+        As in `differs`.
+
+    Returns
+    -------
+    Differences
+        In the order of ``others``, or of the comparison.
+
+    Raises
+    ------
+    DataError, SpecificationError
+        As `differs`; or ``others`` has none, or one of them twice.
+
+    Warns
+    -----
+    PartialResultWarning, BenchmodelsWarning
+        As `rank`. A unit whose uncertainty is withheld has its difference and nothing else.
+
+    Notes
+    -----
+    ``verdict`` is for one pair chosen beforehand. For those picked from the table afterwards read ``simultaneous``.
+    """
+    i = _known(comparison, unit)
+    others = [label for label in comparison.unit.tolist() if label != unit] if others is None else list(others)
+    at = np.array([_position(comparison, label) for label in others], dtype=np.intp)
+    if len(at) == 0 or len(set(at.tolist())) < len(at):
+        raise SpecificationError(f"others={others!r}; give different units, at least one")
+    if i in at:
+        raise SpecificationError(f"a unit does not differ from itself: {unit!r} is among the others")
+    source = drawn(level, draws, rng, overlap_threshold)
+    ranked, kept, notes = rankable(comparison, overlap_threshold)
+    place = np.cumsum(kept) - 1
+    known = kept[at]
+    pairs = _pairs(ranked, int(place[i]), place[at[known]], level=level, draws=draws, rng=source)
+    return Differences(
+        unit=unit,
+        other=comparison.unit[at],
+        difference=comparison.estimate[i] - comparison.estimate[at],
+        **{name: _spread(value, known) for name, value in pairs.items() if name != "difference"},
+        level=level,
+        notes=tuple(notes),
+        rng=entropy(source),
+    )
 
 
-def _satterthwaite(noise: Floats, df: Floats, variance: float) -> float:
-    if np.isinf(df).all():
-        return float("inf")
-    # Sharing may leave the difference with less variance than the two own noises have; they shrink in proportion.
-    part = noise * min(1.0, variance / noise.sum())
-    return float(variance**2 / (part**2 / df).sum())
+def _pairs(
+    ranked: Comparison, i: int, others: Positions, *, level: float, draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Return difference, interval and verdicts of unit i against each of the others."""
+    covariance = ranked.covariance()
+    critical = confidence_sets(
+        upward(ranked), covariance, noise=ranked.noise, df=ranked.df, level=level, draws=draws, rng=rng
+    ).simultaneous_critical
+    difference = ranked.estimate[i] - ranked.estimate[others]
+    variance = covariance[i, i] + np.diagonal(covariance)[others] - 2.0 * covariance[i, others]
+    std_error = np.sqrt(variance)
+    df = satterthwaite(ranked.noise[i], ranked.noise[others], ranked.df[i], ranked.df[others], variance)
+    t, tail = difference / std_error, (1.0 - level) / 2.0
+    known = np.isinf(df)
+    half = std_error * -np.where(known, ndtri(tail), stdtrit(np.where(known, 1.0, df), tail))
+    verdict = np.where(difference > half, "above", np.where(difference < -half, "below", "not different"))
+    return {
+        "difference": difference,
+        "std_error": std_error,
+        "lower": difference - half,
+        "upper": difference + half,
+        "df": df,
+        "p_value": 2.0 * np.where(known, ndtr(-np.abs(t)), stdtr(np.where(known, 1.0, df), -np.abs(t))),
+        "verdict": verdict,
+        # Drawn critical values may miss the quantile of the pair alone by a little, and never say more than it.
+        "simultaneous": np.where(np.abs(t) > critical, verdict, "not different"),
+    }
+
+
+def _spread(value: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[Any]:
+    """Put numbers or words in their places among all; the others are NaN or 'withheld'."""
+    words = value.dtype.kind == "U"
+    spread: NDArray[Any] = np.full(len(known), "withheld", object) if words else np.full(len(known), np.nan)
+    spread[known] = value
+    spread.flags.writeable = False
+    return spread
+
+
+def _known(comparison: Comparison, unit: object) -> int:
+    place = _position(comparison, unit)
+    if not (np.isfinite(comparison.std_error[place]) and comparison.withheld[place] == ""):
+        why = comparison.withheld[place] or "no standard error"
+        raise SpecificationError(f"the uncertainty of unit {unit!r} is withheld: {why}")
+    return place
 
 
 def _position(comparison: Comparison, unit: object) -> int:
@@ -303,8 +426,4 @@ def _position(comparison: Comparison, unit: object) -> int:
             f"; did you mean {', '.join(near)}?" if near else f"; the first units are {', '.join(map(str, labels[:5]))}"
         )
         raise SpecificationError(f"there is no unit {unit!r} among the {len(labels)} of the comparison{hint}")
-    place = labels.index(unit)
-    if not (np.isfinite(comparison.std_error[place]) and comparison.withheld[place] == ""):
-        why = comparison.withheld[place] or "no standard error"
-        raise SpecificationError(f"the uncertainty of unit {unit!r} is withheld: {why}")
-    return int(place)
+    return int(labels.index(unit))

@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 
 from benchmodels import Pooled, flag, rank
-from benchmodels.disclosure import (
+from benchmodels.disclosure import withheld_cells, withheld_totals, withheld_units
+from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
+from benchmodels.kernels.disclosure_risk import count_risk
+from benchmodels.kernels.overdispersion import dispersion
+from benchmodels.kernels.suppression import additive_relations, attack
+from benchmodels.publishing import (
     CHANNELS,
     _limit_totals,
     consistent_counts,
-    protect,
     publishable_frame,
     publishable_notes,
     safe_hash,
-    withheld_units,
 )
-from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
-from benchmodels.kernels.overdispersion import dispersion
-from benchmodels.kernels.suppression import additive_relations, attack, count_risk
 
 SIZE = np.array([180.0, 260, 300, 340, 420, 510, 640, 800, 900, 1200])
 COUNT = np.array([3.0, 14, 17, 22, 21, 30, 44, 41, 60, 75])
@@ -53,6 +53,11 @@ def quiet(function, *args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PartialResultWarning)
         return function(*args, **options)
+
+
+def protect(comparison):
+    """What leaves of a comparison of all units: for one's own eyes, as its expected values know the counts."""
+    return withheld_units(comparison.unit, comparison.observed, comparison.size).apply(comparison)
 
 
 def labels(k):
@@ -89,18 +94,27 @@ def test_attacker_wins_without_complementary_unit():
     found = quiet(withheld_units, labels(10), COUNT, SIZE)
     alone = quiet(withheld_units, labels(10), COUNT, SIZE, total="withheld")
     assert alone.withheld.sum() == 1
-    assert found.withheld.tolist() == [True, True] + [False] * 8
+    assert found.withheld.tolist() == [True, True, True] + [False] * 7
     assert safe(found, COUNT, SIZE, threshold=5)
     assert not safe(alone, COUNT, SIZE, threshold=5)
-    np.testing.assert_array_equal([found.lower[0], found.upper[0]], [0, 17])
+    np.testing.assert_array_equal([found.lower[0], found.upper[0]], [0, 34])
 
 
-@pytest.mark.parametrize("count", [[1, 1, 2, 9, 40], [0, 0, 2, 0, 9], [1, 1, 1, 1, 1], [3, 50, 60, 70, 299]])
+@pytest.mark.parametrize("count", [[1, 1, 2, 9, 40], [3, 50, 60, 70, 299], [0, 0, 2, 5, 5, 5, 5]])
 def test_adversarial_counts(count):
     count = np.array(count, float)
-    size = np.array([40.0, 80, 120, 160, 300])
-    found = quiet(withheld_units, labels(5), count, size)
+    size = np.array([40.0, 80, 120, 160, 300, 301, 302])[: len(count)]
+    found = quiet(withheld_units, labels(len(count)), count, size)
     assert safe(found, count, size, threshold=5)
+
+
+@pytest.mark.parametrize("count", [[0, 0, 2, 0, 9], [1, 1, 1, 1, 1], [1, 5, 5, 0, 0]])
+def test_too_few_to_hide_among(count):
+    """Zeros are published, so that five withheld counts with a sum of five are one each."""
+    size = np.array([40.0, 80, 120, 160, 300])
+    with pytest.raises(SpecificationError, match="cannot be protected"):
+        withheld_units(labels(5), np.array(count, float), size)
+    assert quiet(withheld_units, labels(5), np.array(count, float), size, total="withheld").withheld.any()
 
 
 def test_single_unit_and_too_few_cases():
@@ -113,7 +127,7 @@ def test_single_unit_and_too_few_cases():
 
 
 def test_one_warning_counts_and_names():
-    with pytest.warns(PartialResultWarning, match="2 of 10 units withheld for disclosure control: 'kommune 00'"):
+    with pytest.warns(PartialResultWarning, match="3 of 10 units withheld for disclosure control: 'kommune 00'"):
         withheld_units(labels(10), COUNT, SIZE)
 
 
@@ -121,7 +135,7 @@ def test_protected_comparison_holds_nothing_of_a_withheld_unit():
     whole = compared(table())
     found = quiet(protect, whole)
     gone = found.withheld != ""
-    assert gone.tolist() == [True, True] + [False] * 8
+    assert gone.tolist() == [True, True, True] + [False] * 7
     assert len(set(found.withheld[gone])) == 1, "a reason of its own would tell which unit has few cases"
     for name in ("observed", "expected", "estimate", "std_error", "lower", "upper", "noise", "null_std_error", "df"):
         assert np.isnan(getattr(found, name)[gone]).all(), name
@@ -203,7 +217,7 @@ def test_dispersion_of_all_gives_the_count_and_anew_it_does_not():
     assert stolen == pytest.approx(COUNT[0], abs=0.01)
     anew = flag(quiet(protect, whole))
     shown = np.isfinite(anew.z)
-    assert shown.sum() == 8
+    assert shown.sum() == 7
     assert anew.reference.phi == pytest.approx(
         dispersion(anew.estimate[shown], anew.reference.null_std_error[shown]).phi
     )
@@ -213,7 +227,7 @@ def test_no_place_is_missing_among_ranks():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BenchmodelsWarning)
         ranks = rank(quiet(protect, compared(table())), draws=500)
-    assert sorted(ranks.rank[np.isfinite(ranks.rank)]) == list(range(1, 9))
+    assert sorted(ranks.rank[np.isfinite(ranks.rank)]) == list(range(1, 8))
 
 
 def test_refit_without_them_knows_nothing_of_them():
@@ -224,7 +238,7 @@ def test_refit_without_them_knows_nothing_of_them():
         rows = found.rows(table(own), unit="unit")
         asked = (("difference", "indirect"), ("ratio", "indirect"), ("ratio", "direct"))
         comparisons = [found.apply(compared(rows, contrast=c, standard=s)) for c, s in asked]
-        assert all(len(c) == 10 and (c.withheld != "").sum() == 2 for c in comparisons)
+        assert all(len(c) == 10 and (c.withheld != "").sum() == 3 for c in comparisons)
         frames.append(pd.concat([c.to_frame() for c in comparisons]))
     pd.testing.assert_frame_equal(*frames, check_exact=True)
     # Fit with them, the others' expected values tell them apart: the total is the same, the slope is not.
@@ -242,15 +256,6 @@ def test_order_and_labels_of_an_applied_comparison():
         found.apply(whole.take(np.array([0, 1, 2, 3, 4, 6, 7, 8, 9])))
 
 
-def test_comparisons_that_cannot_be_protected():
-    with pytest.raises(SpecificationError, match="indirect"):
-        protect(compared(table(), standard="direct"))
-    costs = compared(table()).take(np.arange(10))
-    object.__setattr__(costs, "observed", costs.observed + 0.5)
-    with pytest.raises(DataError, match="whole counts"):
-        protect(costs)
-
-
 def test_publishable_frame_denies_by_default():
     found = quiet(withheld_units, labels(10), COUNT, SIZE)
     frame = pd.DataFrame(
@@ -262,7 +267,7 @@ def test_publishable_frame_denies_by_default():
     )  # fmt: skip
     clean = publishable_frame(frame, found)
     hidden = clean[found.withheld]
-    assert hidden["size"].tolist() == [180.0, 260.0]
+    assert hidden["size"].tolist() == [180.0, 260.0, 300.0]
     assert hidden[["observed", "events", "z", "rank", "something new"]].isna().all(axis=None)
     assert hidden["flagged"].isna().all()
     assert set(hidden["different"]) == {"withheld"}
@@ -277,12 +282,16 @@ def test_long_tables_and_bins():
     found = quiet(withheld_units, labels(10), COUNT, SIZE)
     parts = pd.DataFrame({"unit": np.repeat(labels(10), 2), "term": ["x", "(unit left out)"] * 10, "contribution": 0.1})
     clean = publishable_frame(parts, found, keep=("term",))
-    assert clean["contribution"].isna().sum() == 4
+    assert clean["contribution"].isna().sum() == 6
     bins = pd.DataFrame(
-        {"bin": [1, 2, 3], "size": [500.0, 600, 700], "observed": np.array([2.0, 20, 70]) / [500, 600, 700]}
+        {
+            "bin": [1, 2, 3, 4],
+            "size": [500.0, 600, 700, 800],
+            "observed": np.array([2.0, 20, 70, 80]) / [500, 600, 700, 800],
+        }
     )
     few = quiet(withheld_units, bins["bin"], np.round(bins["observed"] * bins["size"]), bins["size"])
-    assert publishable_frame(bins, few, unit="bin")["observed"].isna().tolist() == [True, True, False]
+    assert publishable_frame(bins, few, unit="bin")["observed"].isna().tolist() == [True, True, True, False]
 
 
 def test_parquet_holds_what_the_frame_holds(tmp_path):
@@ -303,16 +312,17 @@ def test_no_point_is_drawn():
     from benchmodels.report.figures import Values, caterpillar, funnel
 
     found = quiet(protect, compared(table()))
-    values = Values(size=found.size, gap=found.estimate, lower=found.lower, upper=found.upper,
+    none = np.full(10, np.nan)
+    values = Values(size=found.size, gap=found.estimate, lower=found.lower, upper=found.upper, least=none, most=none,
                     different=[False] * 10, unusual=[False] * 10, titles=[""] * 10)  # fmt: skip
-    none = np.full(60, np.nan)
-    drawings = [funnel(values, limits=lambda size: (none, none), narrow=False), caterpillar(values, narrow=False)]
+    nowhere = funnel(values, limits=lambda size: (np.full(len(size), np.nan),) * 4, narrow=False)
+    drawings = [nowhere, caterpillar(values, narrow=False)]
     for drawing in drawings:
-        assert sorted(mark.unit for mark in drawing.marks) == list(range(2, 10))
+        assert sorted(mark.unit for mark in drawing.marks) == list(range(3, 10))
     axes = Figure().subplots()
     plots.funnel(found, reference_distribution(found), ax=axes)
     drawn = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections if len(c.get_offsets())])
-    assert not np.isin(np.round(SIZE[:2]), np.round(drawn[np.isfinite(drawn).all(axis=1), 0])).any()
+    assert not np.isin(np.round(SIZE[:3]), np.round(drawn[np.isfinite(drawn).all(axis=1), 0])).any()
 
 
 def test_hash_of_a_small_table_is_inverted_and_a_keyed_one_is_not():
@@ -334,7 +344,7 @@ def test_notes_that_name_a_withheld_unit_are_dropped():
     found = quiet(withheld_units, ["Ærø", "Ø", *labels(8)], COUNT, SIZE)
     notes = (
         "uncertainty withheld for 1 of 10 units (with no events they say nothing of noise): 'Ærø'",
-        "2 of 10 units withheld for disclosure control: 'Ærø', 'Ø'",
+        "3 of 10 units withheld for disclosure control: 'Ærø', 'Ø', 'kommune 00'",
         "unit kommune 03 shares 20% of its case mix with the others",
         "units on Ærøskøbing are others",
     )
@@ -353,4 +363,70 @@ def test_decision_as_a_table():
     found = quiet(withheld_units, labels(10), COUNT, SIZE)
     frame = found.to_frame()
     assert frame.columns.tolist() == ["unit", "size", "withheld", "lower", "upper"]
-    assert frame["upper"].notna().sum() == 2
+    assert frame["upper"].notna().sum() == 3
+
+
+def test_costs_of_one_dominant_contributor():
+    amount, size = np.array([99.0, 90, 95, 300]), np.array([50.0, 60, 70, 80])
+    largest = np.array([[90.0, 5], [20, 15], [20, 15], [50, 50]])
+    found = quiet(withheld_totals, labels(4), amount, size, np.full(4, 9.0), largest)
+    assert found.withheld.tolist() == [True, True, True, False]
+    assert found.size.tolist() == size.tolist()
+    assert (found.lower[0], found.upper[0]) == (0.0, 99.0 + 90.0 + 95.0)
+    few = quiet(withheld_totals, labels(4), amount, size, np.array([9.0, 9, 9, 2]), largest[[1, 1, 1, 1]])
+    assert few.withheld[3]
+    assert few.upper[3] >= 330
+    assert "one that dominates" in few.reason
+    with pytest.raises(DataError, match="zero or more"):
+        withheld_totals(labels(4), -amount, size, np.full(4, 9.0), largest)
+    with pytest.raises(SpecificationError, match="threshold=1"):
+        withheld_totals(labels(4), amount, size, np.full(4, 9.0), largest, threshold=1)
+
+
+def test_counts_without_a_ceiling():
+    """Person-years are no ceiling: nothing is few because it is close to them, and nothing bounds from above."""
+    size = COUNT + 1.0
+    found = quiet(withheld_units, labels(10), COUNT, size, bounded=False)
+    assert found.withheld.tolist() == [True, True, True] + [False] * 7
+    assert found.lower[0] == 0.0
+    assert found.upper[0] == COUNT[:3].sum()
+    with pytest.raises(SpecificationError, match="cannot be protected"):
+        withheld_units(labels(10), COUNT, size)
+
+
+def test_one_label_each():
+    with pytest.raises(DataError, match="there twice"):
+        withheld_units(["a", "a", "b"], np.array([3.0, 50, 60]), np.full(3, 100.0))
+
+
+def test_units_that_another_table_withholds():
+    found = quiet(withheld_units, labels(10), COUNT, SIZE)
+    more = found.also({"kommune 07", "of another table"})
+    assert more.withheld.sum() == 4
+    assert (more.lower[7], more.upper[7]) == (0.0, np.inf)
+    assert more.told.startswith("4 of 10 units withheld")
+    assert found.also({"kommune 00"}) is found
+
+
+@pytest.mark.parametrize("threshold", [5, 20])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_cells_of_a_table_with_margins(threshold, zeros):
+    rng = np.random.default_rng(threshold)
+    counts = pd.DataFrame(rng.poisson(rng.gamma(1.0, 30.0, (98, 1)), (98, 4)), index=labels(98), columns=list("abcd"))
+    found = withheld_cells(counts, threshold=threshold, zeros=zeros)
+    assert found.shape == (99, 5)
+    whole = np.block([[counts.to_numpy(), counts.to_numpy().sum(1, keepdims=True)], [counts.to_numpy().sum(0),
+                      counts.to_numpy().sum()]]).astype(float).ravel()  # fmt: skip
+    risk, gone = count_risk(whole, threshold=threshold, zeros=zeros), found.to_numpy().ravel()
+    assert gone[risk.risky].all()
+    relations = additive_relations(np.append(np.full(98, 98), -1), np.append(np.full(4, 4), -1))
+    cells = np.flatnonzero(risk.risky)
+    low, high = attack(relations, np.where(gone, 0, whole), np.where(gone, np.inf, whole), cells=cells)
+    assert np.all(low <= risk.low[cells] + 1e-6)
+    assert np.all(high >= risk.high[cells] - 1e-6)
+
+
+@pytest.mark.parametrize("counts", [{"a": [1.5]}, {"a": [-1]}, {"a": [np.nan]}, {"a": ["x"]}, {}])
+def test_tables_that_hold_no_counts(counts):
+    with pytest.raises(DataError, match="counts"):
+        withheld_cells(pd.DataFrame(counts))

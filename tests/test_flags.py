@@ -230,10 +230,15 @@ def test_predictions_hold_the_variation_between_units_already(method):
         reference_distribution(small, method="prediction")
 
 
-def test_degrees_of_freedom_of_own_noise_do_not_touch_the_other_limits():
-    s0 = np.array([1.0, 2.0, 4.0])
-    a, b = (reference_distribution(make([3.0, -5.0, 1.0], s0, df=np.full(3, df))) for df in (2.0, np.inf))
-    np.testing.assert_array_equal(a.upper, b.upper)
+def test_degrees_of_freedom_of_own_noise_widen_plain_limits_and_no_others():
+    s0, df = np.array([1.0, 2.0, 4.0]), np.array([2.0, 5.0, np.inf])
+    known, estimated = (make([3.0, -5.0, 1.0], s0, df=freedom) for freedom in (np.full(3, np.inf), df))
+    for method in ("tau", "phi"):
+        a, b = (reference_distribution(c, method=method) for c in (known, estimated))
+        np.testing.assert_array_equal(a.upper, b.upper)
+    plain = reference_distribution(estimated, method="plain")
+    quantile = [*t.isf(0.025, df[:2]), norm.isf(0.025)]
+    np.testing.assert_allclose(plain.upper, quantile * s0, rtol=EXACT)
 
 
 def test_pickles_and_leaves_the_comparison_alone():

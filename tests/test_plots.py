@@ -188,6 +188,75 @@ def test_prediction_limits_are_one_line_under_their_own_name(lang, label, told):
     assert not any(word in text for text in said(ax) for word in ("τ", "φ", "noise", "tilfældig"))
 
 
+def counted(k=40, *, contrast="ratio", seed=3, **rest):
+    """Counts of few events, more varied than chance, so that their limits are not symmetric."""
+    rng = np.random.default_rng(seed)
+    size = np.round(np.exp(rng.normal(5.5, 1.0, k)))
+    expected = size * 0.05
+    observed = rng.poisson(expected * rng.gamma(8.0, 1 / 8.0, k)).astype(float)
+    spread = np.sqrt(expected * 0.95)
+    ratio = contrast == "ratio"
+    values = {
+        "size": size,
+        "observed": observed,
+        "expected": expected,
+        "estimate": observed / expected if ratio else (observed - expected) / size,
+        "null_std_error": spread / expected if ratio else spread / size,
+        "standard": "indirect",
+        "contrast": contrast,
+    }
+    return make(k, **(values | rest))
+
+
+@pytest.mark.parametrize("contrast", ["ratio", "difference"])
+@pytest.mark.parametrize("method", ["garwood", "beta_binomial", "negative_binomial", "empirical_null"])
+def test_limits_that_are_not_symmetric_are_drawn_as_they_are(method, contrast):
+    c = counted(contrast=contrast)
+    reference = reference_distribution(c, method=method)
+    ax = plots.funnel(c, reference, highlight="Ærø")
+    lower, upper = artist(ax, "lower 0.95"), artist(ax, "upper 0.95")
+    expected = reference.limits_at(reference.std_error_at(upper.get_xdata()), level=0.95)
+    np.testing.assert_allclose([lower.get_ydata(), upper.get_ydata()], expected)
+    up, down = upper.get_ydata() - c.null, c.null - lower.get_ydata()
+    assert np.abs(up / down - 1.0).max() > 0.005
+    verdict = flag(c, method=method).unusual
+    for gid in ("above", "below"):
+        assert len(points(ax, gid)) == (verdict == gid).sum()
+    bars = [np.round(s, 10).tolist() for s in artist(ax, "own limits").get_segments()]
+    assert np.round([[c.size[0], reference.lower[0]], [c.size[0], reference.upper[0]]], 10).tolist() in bars
+
+
+@pytest.mark.parametrize(
+    ("method", "en", "da"),
+    [
+        ("garwood", "exact Poisson limits", "eksakte Poissongrænser"),
+        ("beta_binomial", "beta-binomial ρ = ", "betabinomial ρ = "),
+        ("negative_binomial", "negative binomial κ = ", "negativ binomial κ = "),
+        ("empirical_null", "practice in it; descriptive, 40 units", "praksis medregnet; kun beskrivende, 40 enheder"),
+    ],
+)
+def test_funnel_says_which_limits_of_counts(method, en, da):
+    c = counted()
+    reference = reference_distribution(c, method=method)
+    assert en in plots.funnel(c, reference).get_title(loc="left")
+    assert da in plots.funnel(c, reference, lang="da").get_title(loc="left")
+
+
+@pytest.mark.parametrize(("lang", "told"), [("en", "Simulated figures"), ("da", "Simulerede tal")])
+def test_pictures_of_simulated_figures_say_so(lang, told):
+    real = make()
+    c = make(source=Source(model="m", version="0", rows_read=40, rows_dropped=0, noise="n", simulated=True))
+    for simulated, comparison in ((False, real), (True, c)):
+        drawn = [
+            plots.funnel(comparison, lang=lang),
+            plots.caterpillar(comparison, lang=lang),
+            plots.rank_sets(rank(comparison, draws=200), lang=lang),
+            plots.calibration(bins(), simulated=simulated, lang=lang),
+        ]
+        for ax in drawn:
+            assert [text.get_text() for text in ax.texts if text.get_gid() == "simulated"] == [told] * simulated
+
+
 def test_plain_limits_need_no_dispersion():
     c = make(3, withheld=(1, 2))
     reference = reference_distribution(c, method="plain")
@@ -346,6 +415,33 @@ def test_danish_has_comma_and_letters_and_percent_changes_no_data():
     assert max(values) > 1
     assert not any("." in t for t in ticks(ax.xaxis))
     assert any("." in t for t in ticks(plain.xaxis))
+
+
+def test_scale_and_unit_of_measure():
+    c = make()
+    own = {"measure": "kr. pr. indbygger"}
+    tau = reference_distribution(c).tau
+    ax = plots.funnel(c, lang="da", scale=1000.0, labels=own)
+    assert ax.get_ylabel() == "Forskel fra det forventede, direkte standardiseret, kr. pr. indbygger"
+    assert f"τ = {number(1000 * tau, 'da')} kr. pr. indbygger;" in ax.get_title(loc="left")
+    plain = plots.caterpillar(c)
+    ax = plots.caterpillar(c, lang="da", scale=1000.0, labels=own)
+    assert ax.get_xlabel().startswith("Forskel fra det forventede, direkte standardiseret, kr. pr. indbygger\n")
+    np.testing.assert_array_equal(points(plain, "above"), points(ax, "above"))
+    values = [
+        [float(t.replace("−", "-")) for t in ticks(a.xaxis) if t] for a in (plain, plots.caterpillar(c, scale=1e3))
+    ]
+    np.testing.assert_allclose(values[1], np.multiply(values[0], 1000.0))
+    ax = plots.calibration(bins(), lang="da", scale=1000.0, labels=own)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Forventet, kr. pr. indbygger", "Observeret, kr. pr. indbygger")
+    drawn = [plots.calibration(bins(), scale=scale).xaxis for scale in (1.0, 1e3)]
+    written = [[float(t.replace("−", "-")) for t in ticks(axis) if t] for axis in drawn]
+    np.testing.assert_allclose(written[1], np.multiply(written[0], 1000.0))
+    assert plots.calibration(bins()).get_xlabel() == "Expected"
+    assert plots.calibration(bins(), percent=True).get_xlabel() == "Expected, per cent"
+    for draw, data in ((plots.funnel, c), (plots.caterpillar, c), (plots.calibration, bins())):
+        with pytest.raises(SpecificationError, match="one too many"):
+            draw(data, percent=True, scale=1000.0)
 
 
 def test_both_languages_have_the_same_words():

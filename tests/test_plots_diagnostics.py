@@ -138,3 +138,18 @@ def test_a_ratio_of_zero_has_the_colour_of_the_end():
     frame.loc[0, ["observed", "ratio"]] = 0.0
     ax = plots.subgroups(frame)
     assert artist(ax, "ratio").get_array().min() == -1.0
+
+
+@pytest.mark.parametrize(("draw", "frame"), DRAWN)
+def test_simulated_figures_are_told_along_the_edge(draw, frame):
+    for simulated in (False, True):
+        ax = draw(frame(), simulated=simulated, lang="da")
+        told = [text.get_text() for text in ax.texts if text.get_gid() == "simulated"]
+        assert told == ["Simulerede tal"] * simulated
+        ax.figure.canvas.draw()
+
+
+def test_overlap_has_own_word_for_size():
+    assert plots.overlap(overlap(), labels={"size": "Elever"}).get_xlabel() == "Elever"
+    with pytest.raises(SpecificationError, match="labels"):
+        plots.overlap(overlap(), labels={"measure": "%"})

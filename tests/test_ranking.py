@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmodels.comparison import Comparison, Source
-from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.kernels.rank_sets import gaussian_draws
 from benchmodels.ranking import rank
 
@@ -167,6 +167,47 @@ def test_too_few_units():
         rank(make([1.0], [1.0]))
     with pytest.raises(SpecificationError, match="1 of 3 have one"):
         rank(make([1.0, 2.0, 3.0], [1.0, np.nan, np.nan]))
+
+
+def test_certain_of_a_place():
+    found = rank(make([10.0, 9.0, 8.9, -50.0], np.full(4, 0.01)))
+    assert found.certain(1).tolist() == ["Enhed 0"]
+    assert found.certain(2).tolist() == ["Enhed 0"]  # of the two that follow, either may be second
+    assert found.certain(3).tolist() == ["Enhed 0", "Enhed 1", "Enhed 2"]
+    assert found.certain(4).tolist() == found.best(4).tolist() == found.worst(4).tolist()
+    tied = rank(make([5.0, 5.0, 0.0], np.full(3, 1e-6)))
+    assert tied.certain(1).tolist() == []
+    assert tied.best(1).tolist() == ["Enhed 0", "Enhed 1"]
+    for tau in (1, 3):
+        wide = rank(sample(), draws=1000)
+        assert set(wide.certain(tau)) <= set(wide.best(tau))
+
+
+def test_what_is_no_number_is_refused_in_words():
+    c = sample()
+    found = rank(c, draws=1000)
+    for ask in (found.best, found.worst, found.certain):
+        for tau in (2.5, True, "3", np.nan, None, 0, 21):
+            with pytest.raises(
+                SpecificationError, match="tau=.*a whole number from 1 to 20, the number of units ranked"
+            ):
+                ask(tau)
+        assert len(ask(np.int64(20))) == 20
+    for name, values in (
+        ("overlap_threshold", (-0.1, 0, 20, True, "0.2", np.nan, None)),
+        ("level", (95, "0.95", np.nan)),
+        ("draws", (1000.5, "many", 0)),
+        ("rng", ("a", -1)),
+    ):
+        for value in values:
+            with pytest.raises(SpecificationError, match=f"{name}="):
+                rank(c, **{name: value})
+
+
+@pytest.mark.parametrize("df", [0.0, -2.0, np.nan])
+def test_no_degrees_of_freedom_are_refused(df):
+    with pytest.raises(DataError, match="degrees of freedom must be above zero"):
+        rank(sample(df=np.r_[df, np.full(19, 8.0)]), draws=1000)
 
 
 def coverage(k, sd, reps, *, draws, seed=0):

@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,10 @@ import pytest
 import benchmodels.report
 from benchmodels.comparison import Comparison, Source
 from benchmodels.errors import SpecificationError
-from benchmodels.flags import explained_share, flag
+from benchmodels.flags import Method, explained_share, flag
 from benchmodels.report import Chapter, Labels, render_page, wording
 from benchmodels.report.figures import Values, caterpillar, funnel
+from benchmodels.report.limits import lines_of
 
 NAMES = ("Ærø", "Aarhus", "<script>alert(1)</script>", 'Nord "Øst"\nby', "Læsø & co", "Fanø", "Vejle", "=1+1")
 FOLDER = Path(benchmodels.report.__file__).parent
@@ -510,7 +512,8 @@ def test_without_ranks_parts_or_reference() -> None:
     )
     html = render(bare)
     assert "Plads blandt" not in html
-    assert "overspredning" not in html
+    assert "(φ)" not in html
+    assert "Hvor mange skiller sig ud?" not in html
     with pytest.raises(SpecificationError, match="at least one"):
         render_page([], lang="da", version="", date="")
 
@@ -534,12 +537,14 @@ def test_geometry_stays_within_the_frame(narrow: bool) -> None:
         gap=gap,
         lower=gap - 5,
         upper=gap + np.where(np.arange(k) == 3, np.inf, 5),
+        least=gap * np.nan,
+        most=gap * np.nan,
         different=[False] * k,
         unusual=[False] * k,
         titles=["x"] * k,
     )
     drawings = [
-        funnel(values, limits=lambda size: (100 / np.sqrt(size), size * np.nan), narrow=narrow),
+        funnel(values, limits=lambda s: (-100 / np.sqrt(s), 100 / np.sqrt(s), s * np.nan, s * np.nan), narrow=narrow),
         caterpillar(values, narrow=narrow),
     ]
     for drawing in drawings:
@@ -561,11 +566,149 @@ def test_funnel_places_larger_units_to_the_right_and_higher_gaps_above() -> None
         gap=np.array([-1.0, 2.0]),
         lower=np.full(2, np.nan),
         upper=np.full(2, np.nan),
+        least=np.full(2, np.nan),
+        most=np.full(2, np.nan),
         different=[False, True],
         unusual=[False, True],
         titles=["a", "b"],
     )
-    first, second = funnel(values, limits=lambda size: (size * np.nan, size * np.nan), narrow=False).marks
+    first, second = funnel(values, limits=lambda size: (size * np.nan,) * 4, narrow=False).marks
     assert first.x < second.x
     assert first.y > second.y
     assert second.unusual
+
+
+# --- what counts as ordinary ---
+
+
+def judged(method: str, contrast: str = "difference") -> Chapter:
+    """The chapter with another reference distribution, and the table of some of them."""
+    case = chapter(contrast)
+    rounded = {}
+    for name in ("difference", "ratio"):
+        c = getattr(case, name)
+        rounded[name] = replace(c, observed=np.round(c.observed))
+    case = replace(case, **rounded)
+    flags = flag(case.main, method=method)
+    kinds = {"plain": 0.0, "tau": 0.0123, method: 0.0123}
+    table = pd.DataFrame(
+        [
+            {"method": kind, "value": value, "above": 3, "below": 1, "chosen": kind == method, "descriptive": False}
+            for kind, value in kinds.items()
+        ]
+    )
+    return replace(case, flags=flags.to_frame(), reference=flags.reference, limits=table)
+
+
+def test_every_reference_distribution_has_words_in_both_languages() -> None:
+    for lang in ("da", "en"):
+        for method in get_args(Method):
+            assert f"limits_{method}" in wording(lang).table
+
+
+def test_how_many_are_unusual_under_each_reference_distribution() -> None:
+    html = render(judged("phi"))
+    assert "Hvor mange skiller sig ud?" in html
+    start = html.index('<table class="limits"')
+    table = html[start : html.index("</table>", start)]
+    used = table[table.index('<tr class="used">') :]
+    assert table.count('class="used"') == 1
+    assert used.startswith(
+        '<tr class="used"><th scope="row">Tilfældigheder ganget op (φ\u00a0=\u00a00,0) '
+        "<strong>●\u00a0bruges her</strong></th>"
+        '<td class="n">4</td><td class="n">3</td><td class="n">1</td></tr>'
+    )
+    assert "(τ\u00a0=\u00a01,2 procentpoint)" in table
+    # The two verdicts stay apart, each under its own heading.
+    assert table.index("1. Forskellige fra det forventede") < table.index("2. Usædvanlige blandt kommunerne")
+    different = [state["different"] for state in (words_of(html, unit)["states"] for unit in NAMES)]
+    above, below = different.count("above"), different.count("below")
+    assert f'<td class="n">{above + below}</td><td class="n">{above}</td><td class="n">{below}</td>' in table
+    assert "Grænse brugt her: tilfældigheder ganget op" in html
+    few = judged("phi")
+    few.limits.loc[0, "descriptive"] = True
+    assert "fewer than 300 kommuner" in render(few, lang="en")
+    trimmed = replace(judged("tau"), reference=replace(judged("tau").reference, winsorise=0.1))
+    assert "the outermost 10% pulled in" in render(trimmed, lang="en")
+
+
+def test_limits_of_chance_alone_are_not_called_ordinary_spread() -> None:
+    html = render(judged("plain"), lang="en")
+    assert "No room is made for ordinary differences" in html
+    assert "ordinary spread</li>" not in html
+    paths = [a.get("class") for tag, a in read(html).elements if tag == "path"]
+    assert "spread" not in paths
+    assert paths.count("own") == 2 * 2 + 1
+    assert "than chance alone can explain" in words_of(html, "Vejle")["slots"]["unusual_why"]
+
+
+@pytest.mark.parametrize("method", ["tau", "garwood", "negative_binomial", "beta_binomial"])
+@pytest.mark.parametrize("contrast", ["difference", "ratio"])
+def test_lines_and_own_limits_are_those_of_the_reference_distribution(method: str, contrast: str) -> None:
+    case = judged(method, contrast)
+    reference, main = case.reference, case.main
+    factor = 100.0
+    own_low, own_high, low, high = lines_of(case, factor)(main.size)
+    if method == "garwood":
+        assert np.isnan([low, high]).all()
+        low, high = own_low, own_high
+    else:
+        np.testing.assert_allclose(own_low, -own_high)
+    expected = reference.limits_at(reference.std_error_at(main.size))
+    np.testing.assert_allclose([low, high], [(end - main.null) * factor for end in expected])
+    if method != "tau":
+        assert np.nanmax(np.abs(high + low) / high) > 0.01, "limits of counts are not symmetric"
+    reader = read(render(case))
+    marks = [a["d"] for tag, a in reader.elements if tag == "path" and (a.get("class") or "").startswith("single")]
+    # Every unit with limits has its own on both drawings, and the key has one.
+    assert len(marks) == 2 * int(np.isfinite(reference.lower).sum()) + 1
+
+
+def test_own_limits_show_where_the_lines_would_mislead() -> None:
+    size = np.geomspace(100.0, 10_000.0, 6)
+    gap = np.array([0.0, 2.0, 0.0, 2.0, -2.0, 0.0])
+    most = np.array([1.0, 1.0, 1.0, 3.0, 1.0, np.nan])
+    values = Values(
+        size=size,
+        gap=gap,
+        lower=gap,
+        upper=gap,
+        least=-most,
+        most=most,
+        different=[False] * 6,
+        unusual=[False] * 6,
+        titles=["x"] * 6,
+    )
+    drawn = funnel(values, limits=lambda s: (s * np.nan, s * np.nan, 0 * s - 1, 0 * s + 1), narrow=False)
+    assert [mark.own for mark in drawn.marks] == [False, False, False, True, False, False]
+    assert drawn.marks[5].top == 0.0
+    assert drawn.marks[0].top < drawn.zero < drawn.marks[0].bottom
+    assert drawn.top <= drawn.marks[3].top, "what lies beyond the frame is drawn to the frame"
+
+
+@pytest.mark.parametrize(("lang", "told"), [("da", "Simulerede tal"), ("en", "Simulated figures")])
+def test_every_figure_says_that_it_is_simulated(lang: str, told: str) -> None:
+    html = render(chapter(simulated=True), lang=lang)
+    drawings = re.findall(r'<svg class="(?:wide|narrow)".*?</svg>', html, re.S)
+    assert len(drawings) == 6
+    for drawing in drawings:
+        assert re.search(rf'<text class="simulated"[^>]*>{told}</text>', drawing)
+        assert re.search(rf"<title id=[^>]*>[^<]*{told}</title>", drawing)
+    assert told not in render(lang=lang).replace(f'"{told}"', "")
+
+
+def test_case_mix_in_common_is_behind_a_fold() -> None:
+    html = render()
+    assert "<summary>Ligner kommunerne hinanden?</summary>" in html
+    assert "Alle kommuner har mindst 20\u00a0% fælles med andre. Mindst har Ærø: 90\u00a0%." in html
+    case = chapter()
+    low = np.array([0.9, 0.8, 0.9, 0.05, 0.9, 0.15, np.nan, 0.7])
+    alone = replace(case, difference=replace(case.difference, overlap=low))
+    html = render(alone, lang="en")
+    assert "2 kommuner have less than 20% in common with others: Nord &#34;Øst&#34;\nby, Fanø." in html
+    # Of units of a single row, hardly any has a class in common with others: that tells nothing of case mix.
+    rows = replace(case, difference=replace(case.difference, overlap=np.full(len(NAMES), 0.05)))
+    assert "Ligner kommunerne" not in render(rows)
+    assert "Ligner kommunerne" not in render(
+        replace(case, difference=replace(case.difference, overlap=np.full(len(NAMES), np.nan)))
+    )

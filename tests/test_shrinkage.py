@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from benchmodels.comparison import Comparison, Source
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
+from benchmodels.grading import expected_ranks, report_card
 from benchmodels.shrinkage import minimum_size, shrink
 
 EXACT = 1e-10
@@ -220,15 +221,13 @@ def test_no_more_than_chance():
     size = np.arange(1000.0, 1600.0, 100.0)
     observed = size / 10
     c = make(np.zeros(6), np.sqrt(0.09 / size), size=size, observed=observed, expected=observed)
-    with pytest.warns(PartialResultWarning, match="6 of 6 intervals are withheld"):
-        found = shrink(c, prior="gamma")
-    np.testing.assert_allclose(found.shrunken, 0.0, atol=1e-12)
-    assert np.isnan(found.lower).all()
-    assert minimum_size(found) == np.inf
-    normal = shrink(c)
-    assert any("no more than chance" in note for note in normal.notes)
-    assert np.isfinite(normal.upper).all()
-    assert minimum_size(normal) == np.inf
+    for prior in ("normal", "gamma", "beta"):
+        found = shrink(c, prior=prior)
+        assert found.notes == ("units vary no more than chance: the variance between them is estimated as 0",)
+        # The most likely variance is none, and none is not certain.
+        assert ((found.lower < 0) & (found.upper > 0)).all()
+        np.testing.assert_array_equal(found.reliability, 0.0)
+        assert minimum_size(found) == np.inf
 
 
 def test_a_zero_standard_error_is_left_out():
@@ -274,6 +273,60 @@ def effects(kind, k, rng):
     return np.where(bad, 3.0, -1 / 3)
 
 
+def test_normal_posterior_is_ranked_with_what_units_share():
+    c = counts(better="low")
+    found = quiet(c, towards=np.log(c.size))
+    posterior = found.posterior()
+    assert posterior.better == "low"
+    np.testing.assert_array_equal(posterior.mean, found.shrunken)
+    np.testing.assert_allclose(np.sqrt(np.diag(posterior.covariance)), found.shrunken_std_error, rtol=EXACT)
+    assert (np.abs(posterior.covariance - np.diag(np.diag(posterior.covariance))) > 0).any()
+    table = expected_ranks(posterior, tau=10, threshold=0.0, draws=4000)
+    exact = norm.sf(0.0, found.shrunken, found.shrunken_std_error)
+    np.testing.assert_allclose(table.exceeds, exact, atol=4 * 0.5 / np.sqrt(4000))
+    assert table["first"].sum() == pytest.approx(1.0)
+    assert table["first"].idxmax() in np.argsort(found.shrunken)[:4]
+    assert len(report_card(posterior).found.grade) == 98
+
+
+@pytest.mark.parametrize("contrast", ["difference", "ratio", "rate"])
+@pytest.mark.parametrize("prior", ["gamma", "beta"])
+def test_posterior_of_counts_is_drawn(prior, contrast):
+    base = counts(contrast)
+    s = base.std_error.copy()
+    s[[3, 40]] = np.nan
+    c = make(
+        base.estimate, s, size=base.size, observed=base.observed, expected=base.expected, null=base.null,
+        contrast=contrast,
+    )  # fmt: skip
+    found = quiet(c, prior=prior, level=0.8)
+    posterior = found.posterior(draws=4000)
+    kept = np.setdiff1d(np.arange(98), [3, 40])
+    assert posterior.draws.shape == (4000, 96)
+    np.testing.assert_array_equal(posterior.unit, c.unit[kept])
+    error = found.shrunken_std_error[kept]
+    np.testing.assert_allclose(posterior.draws.mean(axis=0), found.shrunken[kept], atol=4 * error.max() / 60)
+    inside = (posterior.draws > found.lower[kept]) & (posterior.draws < found.upper[kept])
+    np.testing.assert_allclose(inside.mean(axis=0), 0.8, atol=4 * 0.4 / np.sqrt(4000))
+    order = np.random.default_rng(0).permutation(kept)
+    again = quiet(c.take(order), prior=prior, level=0.8).posterior(draws=200)
+    at = {unit: i for i, unit in enumerate(posterior.unit)}
+    expected = found.posterior(draws=200).draws[:, [at[unit] for unit in again.unit]]
+    np.testing.assert_allclose(again.draws, expected, rtol=1e-6, atol=1e-9)
+    pd.testing.assert_frame_equal(
+        expected_ranks(posterior, tau=5), expected_ranks(pickle.loads(pickle.dumps(found)).posterior(draws=4000), tau=5)
+    )
+
+
+def test_no_posterior_to_rank_by():
+    c = counts()
+    with pytest.raises(SpecificationError, match="no posterior"):
+        quiet(c, prior="npmle").posterior()
+    for options in ({"draws": 0}, {"rng": "a"}):
+        with pytest.raises(SpecificationError, match=f"{next(iter(options))}="):
+            quiet(c, prior="gamma").posterior(**options)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.3, 1.0])
 @pytest.mark.parametrize("kind", ["normal", "skewed", "two points"])
@@ -288,6 +341,26 @@ def test_robust_intervals_cover_on_average(kind, tau):
     mean, error = np.mean(covered), np.std(covered) / np.sqrt(draws)
     print(f"{kind}, tau={tau}: {mean:.4f} (Monte Carlo error {error:.4f})")
     assert mean >= 0.95 - 4 * error
+
+
+@pytest.mark.slow
+def test_intervals_of_counts_cover_more_cautiously_with_few_units():
+    for k, prior in ((8, "gamma"), (20, "beta")):
+        rng, covered = np.random.default_rng(3), []
+        for _ in range(500):
+            size, share = np.round(np.exp(rng.normal(6.5, 1.2, k))), rng.uniform(0.04, 0.08, k)
+            truth = np.exp(0.25 * rng.normal(size=k))
+            observed = rng.binomial(size.astype(int), share * truth).astype(float)
+            ratio, s = observed / (size * share), 1 / np.sqrt(size * share)
+            c = make(ratio, s, size=size, observed=observed, expected=size * share, null=1.0, contrast="ratio")
+            try:
+                found = quiet(c, prior=prior)
+            except SpecificationError:
+                continue
+            covered.append(((found.lower <= truth) & (truth <= found.upper)).mean())
+        mean, error = np.mean(covered), np.std(covered) / np.sqrt(len(covered))
+        print(f"{prior}, {k} units: {mean:.4f} ({error:.4f})")
+        assert mean > 0.95 - 4 * error
 
 
 @pytest.mark.slow

@@ -484,107 +484,140 @@ def test_a_study_can_be_written_as_toml_with_relative_data(tmp_path: Path) -> No
         answer(study)
 
 
-# --- small counts ---
+# --- what counts as ordinary ---
 
 
-def few(k: int = 30) -> pd.DataFrame:
-    """Thirty units, two of which have few cases counted."""
-    rng = np.random.default_rng(4)
-    frame = pd.DataFrame({"unit": np.repeat([f"K{i:02d}" for i in range(k)], 4), "age": np.tile([1, 2, 3, 4], k)})
-    frame["people"] = rng.integers(200, 900, len(frame))
-    frame.loc[frame["unit"].isin(["K03", "K17"]), "people"] = 12
-    frame["cases"] = rng.binomial(frame["people"], 0.08 + 0.01 * frame["age"])
+def counts(k: int = 40) -> pd.DataFrame:
+    """Units with few cases counted, which differ by more than chance."""
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame({"kommune": np.repeat([f"Kommune {i}" for i in range(k)], 2), "sex": ["boy", "girl"] * k})
+    frame["elever"] = rng.integers(60, 900, 2 * k)
+    chance = 0.08 * np.repeat(rng.gamma(6.0, 1 / 6.0, k), 2)
+    frame["fravær"] = rng.binomial(frame["elever"], chance)
     return frame
 
 
-def asked_of_few(**disclosure: object) -> dict[str, object]:
-    table = spec()
-    table["data"] = {"path": "few.csv"}
-    table["roles"] = {"unit": "unit", "trials": "people"}
-    table["model"] = {"kind": "fixed-effects", "family": "binomial", "formula": "cases ~ age"}
-    return table | ({"disclosure": disclosure} if disclosure else {})
+LIMITS = ("tau", "phi", "plain", "garwood", "beta_binomial", "negative_binomial", "empirical_null")
 
 
-def test_small_counts_are_kept_back_from_every_table() -> None:
-    data = few()
-    totals = data.groupby("unit")["cases"].sum()
-    threshold = int(totals.nsmallest(2).iloc[1]) + 1
-    outcome = answer(parse_study(asked_of_few(threshold=threshold)), data=data)
-    frame = outcome.to_frame().set_index("unit")
-    hidden = frame.index[frame["withheld"].str.startswith("fewer than")]
-    assert {"K03", "K17"} <= set(hidden)
-    shown = frame.loc[hidden].drop(columns=["size", "withheld", "different", "unusual"])
-    assert shown.isna().all(axis=None)
-    assert set(frame.loc[hidden, "different"]) == {"withheld"}
-    assert outcome.parts is not None
-    assert not set(hidden) & set(outcome.parts["unit"])
-    # Nothing that is published moves with the counts kept back.
-    moved = data.copy()
-    one, other = (moved.index[moved["unit"] == unit] for unit in ("K03", "K17"))
-    moved.loc[one, "cases"] = [0, 0, 1, 1]
-    moved.loc[other[0], "cases"] += int(data.loc[one, "cases"].sum()) - 2
-    again = answer(parse_study(asked_of_few(threshold=threshold)), data=moved)
-    pd.testing.assert_frame_equal(again.to_frame(), outcome.to_frame())
-    pd.testing.assert_frame_equal(again.coefficients, outcome.coefficients)
-    assert again.overall == outcome.overall
-    assert again.notes == outcome.notes
+@pytest.mark.parametrize("limits", LIMITS)
+def test_a_study_names_its_reference_distribution(limits: str) -> None:
+    from benchmodels.flags import flag
+    from benchmodels.replication.chapters import limits_of
+
+    outcome = answer(parse_study(spec(comparison__limits=limits, comparison__rank=False)), data=counts())
+    assert outcome.reference is not None
+    assert outcome.reference.method == limits
+    asked = flag(outcome.main, method=limits)
+    assert outcome.flags["unusual"].tolist() == asked.unusual.tolist()
+    assert outcome.flags["different"].tolist() == outcome.main.different.tolist()
+    table = limits_of(outcome)
+    assert table is not None
+    assert table.loc[table["chosen"], "method"].tolist() == [limits]
+    also = {"garwood", "negative_binomial"} & {limits}
+    assert set(table["method"]) == {"plain", "phi", "tau", "beta_binomial", "empirical_null", *also}
+    for record in table.to_dict("records"):
+        unusual = flag(outcome.main, method=record["method"]).unusual
+        assert (record["above"], record["below"]) == ((unusual == "above").sum(), (unusual == "below").sum())
+    assert table.set_index("method")["descriptive"].to_dict() == {m: m == "empirical_null" for m in table["method"]}
+    told = [note for note in outcome.notes if "empirical null" in note]
+    assert len(told) == (2 if limits == "empirical_null" else 0)
 
 
-def test_disclosure_is_for_counts_of_trials() -> None:
-    table = asked_of_few(threshold=5)
-    table["model"] = {"kind": "pooled", "family": "gaussian", "formula": "cases ~ age"}
-    table["roles"] = {"unit": "unit"}
-    with pytest.raises(SpecificationError, match="disclosure: is for cases out of so many"):
-        parse_study(table)
-    with pytest.raises(SpecificationError, match=r"disclosure\.threshold"):
-        parse_study(asked_of_few(threshold=1))
+def test_z_scores_are_winsorised_or_truncated_when_a_study_asks() -> None:
+    plain = answer(parse_study(spec(comparison__rank=False)), data=counts()).reference
+    for how in ("winsorise", "truncate"):
+        table = spec(comparison__rank=False, comparison__limits="phi")
+        table["comparison"][how] = 0.1
+        found = answer(parse_study(table), data=counts()).reference
+        assert getattr(found, how) == 0.1
+        assert found.phi < plain.phi
 
 
-def test_no_file_of_the_folder_moves_with_counts_kept_back(tmp_path: Path) -> None:
-    """Tables, page, figures and manifest are alike to the byte whatever the counts kept back are, but for the time."""
-    data = few()
-    totals = data.groupby("unit")["cases"].sum()
-    study = parse_study(asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1))
-    moved = data.copy()
-    one, other = (moved.index[moved["unit"] == unit] for unit in ("K03", "K17"))
-    moved.loc[one, "cases"] = [0, 0, 1, 1]
-    moved.loc[other[0], "cases"] += int(data.loc[one, "cases"].sum()) - 2
-    for name, table in (("first", data), ("second", moved)):
-        run_study(study, out=tmp_path / name, data=table, lang="en", danish_csv=True)
-    files = sorted(p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*") if p.is_file())
-    assert len(files) > 8
-    for file in files:
-        first, second = ((tmp_path / name / file).read_bytes() for name in ("first", "second"))
-        if file.name == "manifest.json":
-            whole = [json.loads(text) for text in (first, second)]
-            assert [m.pop("created") for m in whole]
-            assert whole[0] == whole[1]
-            assert whole[0]["studies"][0]["data"]["sha256"] == "withheld for disclosure control"
-        else:
-            assert first == second, file
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"comparison__limits": "tau2"}, "comparison.limits: must be one of 'tau', 'phi', 'plain', 'garwood', "),
+        (
+            {"comparison__limits": "beta_binomial", "model__family": "poisson"},
+            r"comparison.limits: 'beta_binomial' is of counts, family 'binomial', .* \(found family 'poisson'\)",
+        ),
+        (
+            {"comparison__limits": "negative_binomial", "model__family": "gaussian"},
+            "comparison.limits: 'negative_binomial' is of counts, family 'binomial', 'beta_binomial', 'poisson', ",
+        ),
+        (
+            {"comparison__limits": "garwood", "comparison__standard": "direct"},
+            "comparison.limits: 'garwood' is of the counts of each unit's own cases, standard 'indirect'",
+        ),
+        (
+            {"comparison__limits": "beta_binomial", "roles__sampling_weights": "w"},
+            "comparison.limits: 'beta_binomial' is of whole counts",
+        ),
+        (
+            {"comparison__limits": "plain", "comparison__winsorise": 0.1},
+            r"comparison.winsorise: is for limits 'tau' and 'phi' \(found limits 'plain'\)",
+        ),
+        (
+            {"comparison__winsorise": 0.1, "comparison__truncate": 0.1},
+            "comparison.truncate: not together with winsorise",
+        ),
+        ({"comparison__truncate": 0.5}, "comparison.truncate: must be less than 0.5"),
+    ],
+)
+def test_impossible_limits_are_refused_with_the_other_faults(changes: dict[str, object], fault: str) -> None:
+    with pytest.raises(SpecificationError, match=fault) as caught:
+        parse_study(spec(roles__unti="x", **changes))
+    assert "roles.unti: unknown key" in str(caught.value)
 
 
-def test_what_is_kept_back_is_told_where_too_little_is_left() -> None:
-    data = few()
-    with pytest.raises(DataError, match=r"30 of 30 units are kept back by disclosure\.threshold = 100000: too few"):
-        answer(parse_study(asked_of_few(threshold=100_000)), data=data)
-    totals = data.groupby("unit")["cases"].sum()
-    threshold = int(totals.nsmallest(2).iloc[1]) + 1
-    table = asked_of_few(threshold=threshold)
-    table["model"] = table["model"] | {"formula": "cases ~ age + rare"}
-    rare = data.assign(rare=np.where(data["unit"] == "K03", data["age"] % 2, 0))
-    with pytest.raises(SpecificationError, match=r"constant within units.*units are kept back"):
-        answer(parse_study(table), data=rare)
+def test_limits_that_cannot_be_found_are_an_error_and_not_silently_others() -> None:
+    few = counts(9)
+    with pytest.raises(SpecificationError, match=r"comparison.limits = 'empirical_null': 9 units have a z-score"):
+        answer(parse_study(spec(comparison__limits="empirical_null")), data=few)
+    broken = counts().astype({"fravær": float})
+    broken["fravær"] *= 0.9
+    with pytest.raises(SpecificationError, match=r"comparison.limits = 'garwood'.* whole numbers"):
+        answer(parse_study(spec(comparison__limits="garwood")), data=broken)
+    # In the table of the others such limits are left out.
+    from benchmodels.replication.chapters import limits_of
+
+    table = limits_of(answer(parse_study(spec(comparison__rank=False)), data=few))
+    assert table is not None
+    assert table["method"].tolist() == ["plain", "phi", "tau", "beta_binomial"]
 
 
-def test_rows_dropped_of_units_kept_back_are_not_told() -> None:
-    data = few().assign(x=1.0)
-    data["x"] = np.random.default_rng(0).normal(size=len(data))
-    data.loc[[0, 12], "x"] = np.nan
-    assert data.loc[12, "unit"] == "K03"
-    totals = data.groupby("unit")["cases"].sum()
-    table = asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1)
-    table["model"] = table["model"] | {"formula": "cases ~ x", "missing": "drop"}
-    notes = [note for note in answer(parse_study(table), data=data).notes if "dropped" in note]
-    assert len(notes) == 1
-    assert notes[0].startswith("1 of ")
+def test_prediction_limits_take_the_place_of_those_asked_and_say_so() -> None:
+    from benchmodels.replication.chapters import limits_of
+    from benchmodels.report import wording
+
+    study, table = one_row_per_unit()
+    asked = study.model_copy(update={"comparison": study.comparison.model_copy(update={"limits": "phi"})})
+    outcome = answer(asked, data=table)
+    assert outcome.reference is not None
+    assert outcome.reference.method == "prediction"
+    [note] = [note for note in outcome.notes if note.startswith("prediction limits are used")]
+    assert "(limits = 'phi' was asked)" in note
+    assert wording("da").translated(note) != note
+    assert limits_of(outcome) is None
+    assert not any(note.startswith("prediction limits") for note in answer(study, data=table).notes)
+
+
+def test_figures_on_file_are_the_same_bytes_and_say_that_they_are_simulated(tmp_path: Path) -> None:
+    outcome = answer(parse_study(spec(comparison__limits="beta_binomial")), data=counts(12))
+    main = replace(outcome.difference, source=replace(outcome.difference.source, simulated=True))
+    outcome = replace(outcome, difference=main, ranking=replace(outcome.ranking, source=main.source))
+    from benchmodels.replication.chapters import figures_of
+
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        places = figures_of(outcome, folder=tmp_path / name, lang="da")
+    assert {f"file_{name}" for name in ("funnel", "caterpillar", "ranks", "calibration", "overlap")} == set(places)
+    for place in places.values():
+        for kind in ("svg", "png"):
+            first, second = ((tmp_path / name / place).with_suffix(f".{kind}") for name in ("one", "two"))
+            assert first.read_bytes() == second.read_bytes(), place
+        text = (tmp_path / "one" / place).read_text(encoding="utf-8")
+        # Letters are drawn as paths, each after a comment that holds the words; the title is text.
+        assert "<!-- Simulerede tal -->" in text
+        assert "<dc:title>Fravær: Simulerede tal</dc:title>" in text

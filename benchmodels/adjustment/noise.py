@@ -128,7 +128,7 @@ def unit_noise(kind: NoiseKind, design: Design, score_columns: Floats, weight: F
         variance = np.where(varies, spread / np.where(df > 0, df, 1.0), np.nan)
         return _from_weights(score_columns, weight * design.inflation * variance[design.unit], cuts, df, reason)
     if kind == "clusters" and design.cluster is not None:
-        return _from_clusters(design.cluster, score_columns, weight, residual, cuts)
+        return _from_clusters(design, design.cluster, score_columns, weight, residual, cuts)
     if kind == "periods" and design.period is not None:
         return _from_periods(design, design.period, score_columns, residual, cuts)
     reason[:] = "it has a single row, which says nothing of its own noise"
@@ -162,7 +162,9 @@ def _known(
     return Noise(total, cross, scores, df, reason, correlation)
 
 
-def _from_clusters(cluster: Codes, columns: Floats, weight: Floats, residual: Floats, cuts: Codes) -> Noise:
+def _from_clusters(
+    design: Design, cluster: Codes, columns: Floats, weight: Floats, residual: Floats, cuts: Codes
+) -> Noise:
     """Sum squares of cluster totals about the unit's own level, each raised by 1 / (1 − its share of the weight).
 
     Unbiased where cases of one cluster are independent (CR2 for a mean), and with Bell and McCaffrey's degrees of
@@ -195,7 +197,8 @@ def _from_clusters(cluster: Codes, columns: Floats, weight: Floats, residual: Fl
         pairs = np.outer(share, share) / np.sqrt(np.outer(1.0 - share, 1.0 - share))
         np.fill_diagonal(pairs, share)
         df[i] = 1.0 / float(np.sum(pairs**2))
-        if total[i] <= 0:
+        # Rounding leaves squares of about 1e-26 of the outcomes' where nothing varies.
+        if total[i] <= 1e-20 * float(np.sum(group_sums(codes, design.outcome[part], groups) ** 2)):
             reason[i] = "its clusters do not vary (with no events they say nothing of noise)"
     return _known(total, cross, scores, df, reason)
 

@@ -110,6 +110,11 @@ class Population:
 def population(rows: Rows, practice: Practice, level: Floats, spread: Floats | None = None) -> Population:
     """Sum the whole population's rows under each unit's slopes and level; n k in time, one block × k in memory."""
     k, p = practice.slopes.shape
+    if k > 1 and not practice.others and np.all(level == level[0]) and (spread is None or np.all(spread == spread[0])):
+        # One practice for all of them: summed once.
+        single = replace(practice, slopes=practice.slopes[:1], average=practice.average[:1], found=practice.found[:1])
+        once = population(rows, single, level[:1], None if spread is None else spread[:1])
+        return Population(np.repeat(once.total, k), np.repeat(once.gradient, k, axis=0))
     total, gradient = np.zeros(k), np.zeros((k, p + 2))
     for part in row_blocks(len(rows.outcome), k):
         block, size = rows.columns[part], rows.size[part]

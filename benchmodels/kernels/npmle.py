@@ -1,23 +1,12 @@
-"""Distributions of effects by marginal maximum likelihood: gamma, beta, or any at all."""
+"""The distribution of effects that makes k noisy estimates most likely, whatever its shape."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize, nnls, root
-from scipy.special import (
-    betainccinv,
-    betaincinv,
-    betaln,
-    digamma,
-    expit,
-    gammainccinv,
-    gammaincinv,
-    gammaln,
-    logit,
-)
+from scipy.optimize import nnls
 
 from benchmodels.errors import ConvergenceError
 
@@ -26,9 +15,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ConjugatePosterior", "Mixture", "conjugate_posterior", "effect_moments", "npmle"]
+__all__ = ["Mixture", "npmle"]
 
-CountPrior = Literal["gamma", "beta"]
 _CERTIFICATE = 1e-8
 _ITERATIONS = 300
 
@@ -60,66 +48,6 @@ class Mixture:
     log_likelihood: float
     max_derivative: float
     iterations: int
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ConjugatePosterior:
-    """Gamma rate ratios or beta shares, and what is believed of each after its count.
-
-    Parameters
-    ----------
-    strength : float
-        Shape of the gamma prior, or the trials a beta prior is worth; infinite where units vary no more than
-        chance.
-    coefficients : (q,) array
-        Of the log prior mean (gamma), or of its distance from the expected share in logits (beta).
-    target, between_sd : (k,) arrays
-        Mean and standard deviation of the prior, of observed over expected (gamma) or of the share (beta).
-    mean, std_error, lower, upper : (k,) arrays
-        Of the posterior, likewise; all but the mean NaN where the strength is infinite.
-    reliability : (k,) array
-        Weight of the unit's own count, 0 to 1.
-    """
-
-    strength: float
-    coefficients: Floats
-    target: Floats
-    between_sd: Floats
-    mean: Floats
-    std_error: Floats
-    lower: Floats
-    upper: Floats
-    reliability: Floats
-
-
-def effect_moments(residual: Floats, std_error: Floats, weight: Floats) -> tuple[float, float]:
-    """Return the second moment of effects around their target, and their kurtosis, free of noise.
-
-    Parameters
-    ----------
-    residual, std_error : (k,) arrays
-        Estimate minus target, and its standard error, in one unit of measure.
-    weight : (k,) array
-        Relative weights of the units.
-
-    Returns
-    -------
-    float, float
-        Second moment in squared units of measure; kurtosis, a pure number of at least 1. Neither falls below the
-        posterior mean it would have, were the moment estimate far below what is possible.
-
-    References
-    ----------
-    Armstrong, Kolesár, Plagborg-Møller (2022), Econometrica 90:2567-2602, section 4 (baseline implementation).
-    """
-    scale = float(np.median(std_error))
-    e2, s2 = np.square(residual / scale), np.square(std_error / scale)
-    total = weight.sum()
-    floor = 2.0 * (weight**2 @ s2**2) / (total * (weight @ s2))
-    second = max(float(weight @ (e2 - s2)) / total, floor)
-    fourth = float(weight @ (e2**2 - 6.0 * s2 * e2 + 3.0 * s2**2)) / total
-    least = 32.0 * (weight**2 @ s2**4) / (total * (weight @ s2**2))
-    return second * scale**2, float(max(fourth, second**2 + least) / second**2)
 
 
 def npmle(estimate: Floats, std_error: Floats, *, points: int = 300) -> Mixture:
@@ -235,154 +163,3 @@ def _line_search(change: Floats, slope: float) -> float:
             break
         length *= 0.5
     return length
-
-
-def conjugate_posterior(
-    observed: Floats, expected: Floats, size: Floats, design: Floats, *, prior: CountPrior, level: float
-) -> ConjugatePosterior:
-    """Shrink rate ratios by a gamma prior, or shares by a beta prior, fitted by marginal maximum likelihood.
-
-    Gamma: O_i ~ Poisson(E_i θ_i), θ_i gamma with mean exp(x_i'β) and shape a. Beta: O_i ~ binomial(n_i, p_i), p_i beta
-    with mean expit(logit(E_i / n_i) + x_i'β) and strength a.
-
-    Parameters
-    ----------
-    observed, expected : (k,) arrays
-        Counts of cases; expected above zero, and below ``size`` for the beta prior.
-    size : (k,) array
-        Trials; used by the beta prior alone.
-    design : (k, q) array
-        Columns of the prior mean, of full rank; q = 0 takes what is expected as it is.
-    prior : 'gamma' or 'beta'
-    level : float
-        Of the limits, which are quantiles of the posterior at the fitted prior.
-
-    Returns
-    -------
-    ConjugatePosterior
-
-    Raises
-    ------
-    ConvergenceError
-        The score is not zero at the answer.
-
-    Notes
-    -----
-    Without overdispersion (the score of 1 / a is not positive at 1 / a = 0) the strength is infinite. The score at the
-    answer is below 1e-8 k.
-
-    References
-    ----------
-    Clayton and Kaldor (1987), Biometrics 43:671-681, section 2 (gamma). Skellam (1948), JRSS B 10:257-261 (beta).
-    """
-    a, coefficients, target = _fitted_prior(observed, expected, size, design, prior)
-    volume = expected * target if prior == "gamma" else size
-    reliability = volume / (volume + a)
-    raw = observed / (expected if prior == "gamma" else size)
-    mean = reliability * raw + (1.0 - reliability) * target
-    tail = 0.5 * (1.0 - level)
-    if not np.isfinite(a):
-        between = np.zeros(len(raw))
-        sd, low, high = (np.full(len(raw), np.nan) for _ in range(3))
-    elif prior == "gamma":
-        shape, rate = a + observed, a / target + expected
-        between, sd = target / np.sqrt(a), np.sqrt(shape) / rate
-        low, high = gammaincinv(shape, tail) / rate, gammainccinv(shape, tail) / rate
-    else:
-        up, down = a * target + observed, a * (1.0 - target) + size - observed
-        between, sd = np.sqrt(target * (1.0 - target) / (a + 1.0)), np.sqrt(mean * (1.0 - mean) / (a + size + 1.0))
-        low, high = betaincinv(up, down, tail), betainccinv(up, down, tail)
-    return ConjugatePosterior(
-        strength=a,
-        coefficients=coefficients,
-        target=target,
-        between_sd=between,
-        mean=mean,
-        std_error=sd,
-        lower=low,
-        upper=high,
-        reliability=reliability,
-    )
-
-
-def _fitted_prior(
-    observed: Floats, expected: Floats, size: Floats, design: Floats, prior: CountPrior
-) -> tuple[float, Floats, Floats]:
-    """Return the strength, the coefficients and the mean of the prior."""
-    basis, triangle = np.linalg.qr(design)
-    basis = basis * np.sqrt(len(design))
-    offset = np.log(expected) if prior == "gamma" else logit(expected / size)
-    fails = size - observed
-
-    def plain(b: Floats) -> Floats:
-        return np.asarray(basis.T @ (observed - _means(offset + basis @ b, size, prior)))
-
-    def minus_likelihood(x: Floats) -> tuple[float, Floats]:
-        a, mu = np.exp(x[0]), _means(offset + basis @ x[1:], size, prior)
-        if prior == "gamma":
-            value = _rising(a, observed) - a * np.log1p(mu / a) + observed * (np.log(mu) - np.log(a + mu))
-            strength = a * (_lifted(a, observed) - np.log1p(mu / a) + (mu - observed) / (a + mu))
-            moved = (observed - mu) * a / (a + mu)
-        else:
-            p, rest = mu / size, 1.0 - mu / size
-            value = _rising(a * p, observed) + _rising(a * rest, fails) - _rising(a, size)
-            up, down = _lifted(a * p, observed), _lifted(a * rest, fails)
-            strength = a * (p * up + rest * down - _lifted(a, size))
-            moved = a * p * rest * (up - down)
-        return -float(value.sum()), -np.concatenate([[strength.sum()], basis.T @ moved])
-
-    level = np.linalg.lstsq(basis, np.full(len(basis), _overall(observed, expected, size, prior)), rcond=None)[0]
-    b = level
-    for _ in range(50 if len(level) else 0):
-        mu = _means(offset + basis @ b, size, prior)
-        step = np.linalg.solve(
-            (basis * (mu if prior == "gamma" else mu * (1.0 - mu / size))[:, None]).T @ basis, plain(b)
-        )
-        # A step of more than one on the scale of logs would leave the quadratic behind.
-        b = b + step / max(1.0, float(np.abs(basis @ step).max()))
-        if np.abs(step).max() < 1e-12:
-            break
-    mu = _means(offset + basis @ b, size, prior)
-    excess, weight = _overdispersion(observed, size, mu, prior)
-    if excess <= 0.0:
-        certificate, strength = np.abs(plain(b)), np.inf
-    else:
-        start = np.concatenate([[np.log(weight / excess)], b])
-        # A line search may try a step too far; what counts is the score at the answer.
-        with np.errstate(over="ignore", invalid="ignore"):
-            rough = minimize(minus_likelihood, start, jac=True, method="BFGS").x
-            x = np.asarray(root(lambda at: minus_likelihood(at)[1], rough).x)
-        certificate, strength, b = np.abs(minus_likelihood(x)[1]), float(np.exp(x[0])), x[1:]
-        mu = _means(offset + basis @ b, size, prior)
-    if certificate.size and not certificate.max() <= 1e-8 * max(len(observed), observed.sum()):
-        raise ConvergenceError(f"the {prior} prior: the score is {certificate.max():.1e} at the answer, not 0")
-    coefficients = np.linalg.solve(triangle, b) * np.sqrt(len(design))
-    return strength, coefficients, mu / (expected if prior == "gamma" else size)
-
-
-def _means(eta: Floats, size: Floats, prior: str) -> Floats:
-    return np.asarray(np.exp(eta) if prior == "gamma" else size * expit(eta))
-
-
-def _overall(observed: Floats, expected: Floats, size: Floats, prior: str) -> float:
-    o, e, n = observed.sum(), expected.sum(), size.sum()
-    return float(np.log(o / e) if prior == "gamma" else logit(o / n) - logit(e / n))
-
-
-def _overdispersion(observed: Floats, size: Floats, mu: Floats, prior: str) -> tuple[float, float]:
-    """Return twice the score of 1 / a at zero, and its expected slope there."""
-    if prior == "gamma":
-        return float(((observed - mu) ** 2 - observed).sum()), float((mu**2).sum())
-    fails, p = size - observed, mu / size
-    pairs = observed * (observed - 1.0) / p + fails * (fails - 1.0) / (1.0 - p) - size * (size - 1.0)
-    return float(pairs.sum()), float((size * (size - 1.0)).sum())
-
-
-def _rising(a: Floats, count: Floats) -> Floats:
-    """Return log Γ(a + count) - log Γ(a) without cancellation at large a."""
-    some = np.where(count > 0, count, 1.0)
-    return np.where(count > 0, gammaln(some) - betaln(a, some), 0.0)
-
-
-def _lifted(a: Floats, count: Floats) -> Floats:
-    return np.asarray(digamma(a + count) - digamma(a))

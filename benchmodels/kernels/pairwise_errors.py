@@ -1,14 +1,14 @@
 """Draws of the errors of k estimates, and the few differences between two of them that are large.
 
-A critical value over all pairs rests on the largest differences of the worst draws. A cheap bound on every
-unit's largest difference finds them, so that the k x k differences of a draw are never all computed.
+A critical value over all pairs rests on the largest differences of the worst draws. One pass in single precision
+bounds every unit's largest difference in every draw; only the draws where it is large are looked at again, exactly.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Positions = NDArray[np.intp]
+    Real = NDArray[np.floating[Any]]
 
-__all__ = ["Large", "PairwiseErrors", "draw_errors", "gaussian_draws"]
+__all__ = ["Large", "PairwiseErrors", "draw_errors", "gaussian_draws", "satterthwaite"]
 
 _BLOCK = 1000  # draws that share one child of the generator
 _CHUNK = 100_000  # numbers worked on at a time, 0.8 MB: within the second-level cache whatever k
+_TILE = 512  # draws of the pass over all pairs, at most; what it works on stays near the second-level cache
 _NEGATIVE = 1e-8  # rounding may leave an eigenvalue of a correlation matrix this far below zero, and no further
-_GROUPS = 8  # of units with like noise, for the bounds
+_SINGLE = 1e-3  # standard errors; single precision is used where its rounding stays below this
+_SMALL = 1e-30  # relative; smaller variances are beyond the range of single precision
 _ROUNDING = 1e-7  # relative; the error of a studentised difference is below 1e-9 where one has a standard error
 
 
@@ -89,7 +92,8 @@ class PairwiseErrors:
             row, column = np.divmod(at, width)
             draw.append(some[row])
             second.append(column + start)
-            value.append(d.ravel()[at] / np.sqrt(s2.ravel()[at]) if s2.ndim else d.ravel()[at])
+            with np.errstate(divide="ignore", over="ignore"):
+                value.append(d.ravel()[at] / np.sqrt(s2.ravel()[at]) if s2.ndim else d.ravel()[at])
         empty = np.empty(0, dtype=np.intp)
         found = np.concatenate([empty, *draw])
         return Large(
@@ -101,11 +105,13 @@ class PairwiseErrors:
 
     def _differences(self, j: int, others: slice, draws: Positions) -> tuple[Floats, Floats]:
         """Return differences z_j - z_r, one row a draw, and their variance; divided already where that is known."""
-        d: Floats = self.z[draws, j, None] - self.z[draws, others]
+        d: Floats = self.z[draws][:, others]
+        np.subtract(self.z[draws, j, None], d, out=d)
         if self.variance is None:
             d *= self.inverse[j, others]
             return d, np.array(1.0)
-        s2: Floats = self.variance[draws, others] + self.variance[draws, j, None]
+        s2: Floats = self.variance[draws][:, others]
+        s2 += self.variance[draws, j, None]
         s2 *= self.scale[j, others]
         s2 += self.shared[j, others]
         return d, s2
@@ -192,15 +198,18 @@ def draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.ran
     Raises
     ------
     DataError
-        ``s`` is not a covariance, or two estimates differ by a constant.
+        ``s`` is not a covariance, or two estimates differ by a constant; degrees of freedom that are not above zero, or
+        are of noise below zero.
 
     Notes
     -----
-    The bound. |z_j - z_r| / s_jr <= (√w_j / s_jr) |z_j| / √w_j + (√w_r / s_jr) |z_r| / √w_r for any positive w; the
-    largest error and the largest factors over a group of units bound all its differences to unit j, closely where
-    the group has like w. Errors are taken from their precision-weighted mean, which no difference notices and which
-    takes out what all units share. Where own noise is re-drawn, w are the draws. Memory 2 k b numbers, or 4 k b.
+    The bound is the largest studentised difference over all others, in single precision where that is precise to 1e-3
+    standard errors, plus what rounding may hide. Errors are taken from their precision-weighted mean, which no
+    difference notices and which takes out what all units share. Cost O(k² b), memory 2 k b numbers, or 3 k b.
     """
+    finite = np.isfinite(df)
+    if not (df > 0.0).all() or not (noise[finite] >= 0.0).all():
+        raise DataError("degrees of freedom must be above zero, and the noise they are of not below; leave units out")
     variance = np.diagonal(s)
     s2 = variance[:, None] + variance - 2.0 * s
     np.fill_diagonal(s2, np.inf)
@@ -211,24 +220,52 @@ def draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.ran
     inverse = 1.0 / np.sqrt(s2)
     share = (1.0 / variance) / (1.0 / variance).sum()
     centred = z - (z @ share)[:, None]
-    empty = np.empty((0, 0))
-    groups = np.array_split(np.argsort(variance, kind="stable"), min(_GROUPS, len(variance)))
-    if np.isinf(df).all():
-        root = np.sqrt(np.maximum(variance - 2.0 * (s @ share) + share @ s @ share, 1e-9 * variance))
-        factors = root[:, None] * inverse, root * inverse
-        bound = _bounds(np.abs(centred) / root, groups, *factors, None)
+    if not finite.any():
+        empty = np.empty((0, 0))
+        reach = np.abs(centred).max(axis=0) * inverse.max(axis=1)
+        bound = _bounds(centred, inverse, None, empty, empty, reach=float(reach.max()))
         return PairwiseErrors(z=z, inverse=inverse, variance=None, scale=empty, shared=empty, bound=bound)
     redrawn = _redrawn(noise, df, draws=draws, rng=chi)
     own = noise[:, None] + noise
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scale = np.minimum(1.0, s2 / own)
-        u = np.abs(centred) / np.sqrt(redrawn)
-    u[np.isnan(u)] = np.inf
-    factor = 1.0 / np.sqrt(scale)
-    bound = _bounds(u, groups, factor, factor, redrawn)
+        reach = np.sqrt((np.square(centred) / redrawn).max() / scale.min())
     shared = np.maximum(0.0, s2 - own)
     np.fill_diagonal(shared, 1.0)  # under a difference of zero
+    bound = _bounds(centred, inverse, redrawn, scale, shared, reach=float(reach))
     return PairwiseErrors(z=z, inverse=inverse, variance=redrawn, scale=scale, shared=shared, bound=bound)
+
+
+def satterthwaite(noise: float, others: Floats, df: float, others_df: Floats, variance: Floats) -> Floats:
+    """Return the degrees of freedom of the standard error of one estimate less each of m others.
+
+    Parameters
+    ----------
+    noise, df : float
+        Own noise of the one, in squared units of measure, and its degrees of freedom; infinite where it is known.
+    others, others_df : (m,) arrays
+        Of the others.
+    variance : (m,) array
+        Of the differences. What is beyond the two own noises counts as known; where there is less than them, since the
+        two share something negative, they shrink in proportion.
+
+    Returns
+    -------
+    (m,) array
+
+    References
+    ----------
+    Satterthwaite (1946), An approximate distribution of estimates of variance components, Biometrics Bull 2:110-114.
+
+    Examples
+    --------
+    >>> satterthwaite(1.0, np.array([1.0, 0.0]), 8.0, np.array([8.0, 8.0]), np.array([2.0, 1.0]))
+    array([16.,  8.])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.minimum(1.0, variance / (noise + others))
+        spread = np.square(part * noise) / df + np.square(part * others) / others_df
+        return np.asarray(np.square(variance) / spread)
 
 
 def _redrawn(noise: Floats, df: Floats, *, draws: int, rng: np.random.Generator) -> Floats:
@@ -241,40 +278,63 @@ def _redrawn(noise: Floats, df: Floats, *, draws: int, rng: np.random.Generator)
     return variances
 
 
-def _bounds(u: Floats, groups: list[Positions], near: Floats, far: Floats, w: Floats | None) -> Floats:
-    """Return (k, b) bounds from absolute errors (b, k) in their own standard errors.
+def _bounds(
+    z: Floats, inverse: Floats, variance: Floats | None, scale: Floats, shared: Floats, *, reach: float
+) -> Floats:
+    """Return (k, b) bounds of each unit's largest difference in each draw.
 
-    ``near`` and ``far`` (k, k) are the factors of a unit's own error and of the other's; where own noise w (b, k) is
-    re-drawn, √(w_j / (w_j + w_r)) and √(w_r / (w_j + w_r)) come on top.
+    ``reach`` is the largest error in standard errors of a difference, which the rounding of one is in proportion to.
     """
-    b, k = u.shape
-    group = np.empty(k, dtype=np.intp)
-    first, second, low, high = (np.empty((len(groups), b)) for _ in range(4))
-    place = np.empty((len(groups), b), dtype=np.intp)
-    rows = np.arange(b)
-    for g, units in enumerate(groups):
-        group[units] = g
-        some = u[:, units]
-        top = some.argmax(axis=1)
-        first[g], place[g] = some[rows, top], units[top]
-        some[rows, top] = 0.0
-        second[g] = some.max(axis=1)
-        if w is not None:
-            low[g], high[g] = w[:, units].min(axis=1), w[:, units].max(axis=1)
-    nearest = np.stack([near[:, units].max(axis=1) for units in groups], axis=1)
-    farthest = np.stack([far[:, units].max(axis=1) for units in groups], axis=1)
+    b, k = z.shape
+    unit = float(np.abs(z).max())
+    slack = 4.0 * float(np.finfo(np.float32).eps) * reach
+    smallest = 1.0 / float(inverse.max()) ** 2 if variance is None else float(variance.min())
+    single = slack <= _SINGLE and smallest > _SMALL * unit**2
+    kind: type[np.floating[Any]] = np.float32 if single else np.float64
     bound = np.empty((k, b))
-    for j in range(k):
-        other = first.copy()
-        np.copyto(other[group[j]], second[group[j]], where=place[group[j]] == j)
-        a, e = nearest[j, :, None], farthest[j, :, None]
-        if w is not None:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                a, e = a * np.sqrt(w[:, j] / (w[:, j] + low)), e * np.sqrt(high / (w[:, j] + high))
-        with np.errstate(invalid="ignore"):
-            other *= e
-            other += a * u[:, j]
-        other.max(axis=0, out=bound[j])
+    step = max(_TILE, _CHUNK // k)
+    scratch = np.empty((2, k, step), dtype=kind)
+    known = (inverse * unit).astype(kind)
+    factors = scale.astype(kind), (shared / unit**2).astype(kind)
+    for start in range(0, b, step):
+        tile = slice(start, start + step)
+        error = (z[tile] / unit).T.astype(kind, order="C")
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if variance is None:
+                bound[:, tile] = _largest(error, known, scratch)
+            else:
+                own = (variance[tile] / unit**2).T.astype(kind, order="C")
+                bound[:, tile] = np.sqrt(_largest_squared(error, own, *factors, scratch))
     bound[np.isnan(bound)] = np.inf
-    bound *= 1.0 + _ROUNDING
+    bound *= 1.0 + (1e-5 if single else _ROUNDING)
+    bound += slack if single else 0.0
     return bound
+
+
+def _largest(z: Real, inverse: Real, scratch: Real) -> Real:
+    """Return (k, b) the largest |z_j - z_r| / s_jr over r."""
+    most = np.zeros_like(z)
+    for j in range(len(z) - 1):
+        d = scratch[0, j + 1 :, : z.shape[1]]
+        np.subtract(z[j + 1 :], z[j], out=d)
+        d *= inverse[j, j + 1 :, None]
+        np.abs(d, out=d)
+        np.maximum(most[j + 1 :], d, out=most[j + 1 :])
+        np.maximum(most[j], d.max(axis=0), out=most[j])
+    return most
+
+
+def _largest_squared(z: Real, own: Real, scale: Real, shared: Real, scratch: Real) -> Real:
+    """Return (k, b) the largest (z_j - z_r)² / s*_jr² over r."""
+    most = np.zeros_like(z)
+    for j in range(len(z) - 1):
+        d, s2 = scratch[:, j + 1 :, : z.shape[1]]
+        np.subtract(z[j + 1 :], z[j], out=d)
+        d *= d
+        np.add(own[j + 1 :], own[j], out=s2)
+        s2 *= scale[j, j + 1 :, None]
+        s2 += shared[j, j + 1 :, None]
+        d /= s2
+        np.maximum(most[j + 1 :], d, out=most[j + 1 :])
+        np.maximum(most[j], d.max(axis=0), out=most[j])
+    return most

@@ -231,7 +231,7 @@ def _modes(rows: UnitRows, eta: Floats, unit_sd: float, start: Floats) -> tuple[
         # Two on the link scale is far for any link; past that the quadratic says nothing.
         modes = modes + np.clip(step, -2.0, 2.0)
         outside = (modes < low) | (modes > high)
-        modes[outside] = 0.5 * (low + high)[outside]
+        modes[outside] = 0.5 * (low[outside] + high[outside])
     return np.full_like(start, np.nan), np.full_like(start, np.nan)
 
 

@@ -20,32 +20,18 @@ from benchmodels.errors import ConvergenceError, DataError, SpecificationError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmodels.kernels.disclosure_risk import Risk
+
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-__all__ = ["Risk", "Suppression", "additive_relations", "attack", "count_risk", "dominance_risk", "suppress"]
+__all__ = ["Suppression", "additive_relations", "attack", "suppress"]
 
 # What an attacker may fall short of what must be left him, relative to it; optima are vertices, good to 1e-9.
 _SLACK = 1e-6
 # Rounds of cuts, and branches within a round, before the search is given up; tables of 98 rows take a few.
 _ROUNDS, _NODES = 60, 20_000
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Risk:
-    """Cells that would tell of single contributors, and what must stay possible for each.
-
-    Parameters
-    ----------
-    risky : (m,) array of bool
-    low, high : (m,) arrays
-        Every value between must stay possible, in the cell's unit of measure; NaN where the cell is not risky.
-    """
-
-    risky: Mask
-    low: Floats
-    high: Floats
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,100 +55,6 @@ class Suppression:
     upper: Floats
     cost: float
     bound: float
-
-
-def count_risk(count: Floats, size: Floats | None = None, *, threshold: int, zeros: bool = False) -> Risk:
-    """Find counts below a threshold, and where the size is public too those whose complement is.
-
-    Parameters
-    ----------
-    count, size : (m,) arrays
-        Cases, and cases that could have been counted: then ``size - count`` is a count as well.
-    threshold : int
-        The smallest count that may be told, 2 or more.
-    zeros : bool, default False
-        A count of none (or of all) is withheld too: it says something of everyone.
-
-    Returns
-    -------
-    Risk
-        Every count from 1 (0 with ``zeros``) to ``threshold - 1`` must stay possible.
-
-    Raises
-    ------
-    SpecificationError, DataError
-        A threshold below 2; counts that are missing, negative or above their size.
-
-    Examples
-    --------
-    >>> count_risk(np.array([0.0, 3.0, 5.0, 98.0]), np.full(4, 100.0), threshold=5).risky
-    array([False,  True, False,  True])
-    """
-    if threshold < 2:
-        raise SpecificationError(f"threshold={threshold!r}; a count is small below 2 or more")
-    whole = np.full(len(count), np.inf) if size is None else size
-    if not np.all((count >= 0) & (count <= whole)):
-        raise DataError("counts must be there, zero or more, and at most their size")
-    least = 0.0 if zeros else 1.0
-    few, rest = ((least <= part) & (part < threshold) for part in (count, whole - count))
-    low = np.minimum(np.where(few, least, count), np.where(rest, np.maximum(whole - threshold + 1.0, 0.0), count))
-    high = np.maximum(np.where(few, np.minimum(threshold - 1.0, whole), count), np.where(rest, whole - least, count))
-    return _risk(few | rest, low, high)
-
-
-def dominance_risk(
-    total: Floats, largest: Floats, *, percent: float | None = None, share: tuple[int, float] | None = None
-) -> Risk:
-    """Find totals, such as costs, from which a contributor could be estimated too closely.
-
-    Parameters
-    ----------
-    total : (m,) array
-        Sum of the contributions to a cell, in their unit of measure.
-    largest : (m, c) array
-        The largest contributions to each cell, in any order, 0 where there are fewer.
-    percent : float, optional
-        p of the p % rule, risky where ``total - x1 - x2 < p/100 x1``: the second largest knows the first to within p %.
-    share : (int, float), optional
-        (n, k) of the dominance rule, risky where the n largest are more than k % of the total.
-
-    Returns
-    -------
-    Risk
-        An estimate must miss the total by so much, on both sides, that the rule holds no more.
-
-    Raises
-    ------
-    SpecificationError, DataError
-        No rule or one out of range; contributions that are negative, too few for the rule or above their total.
-
-    References
-    ----------
-    Hundepool et al. (2012), Statistical Disclosure Control, sections 4.2.1 (rules) and 4.2.2 (protection levels).
-
-    Examples
-    --------
-    >>> dominance_risk(np.array([100.0, 100.0]), np.array([[90.0, 8.0], [40.0, 30.0]]), percent=10).risky
-    array([ True, False])
-    """
-    asked = [n for n, rule in ((2, percent), (share[0] if share else 0, share)) if rule is not None]
-    bad = (percent is not None and percent <= 0) or (share is not None and not (share[0] >= 1 and 0 < share[1] < 100))
-    if not asked or bad:
-        raise SpecificationError(f"percent={percent!r}, share={share!r}; give p > 0, or n of 1 or more and 0 < k < 100")
-    first = -np.sort(-largest, axis=1)
-    if first.shape[1] < max(asked) or np.any(first < 0) or not np.all(first.sum(1) <= total * (1.0 + 1e-9)):
-        raise DataError(f"at least {max(asked)} contributions a cell, zero or more, that add to at most their total")
-    need = np.full(len(total), -np.inf)
-    if percent is not None:
-        need = np.maximum(need, percent / 100.0 * first[:, 0] - (total - first[:, :2].sum(1)))
-    if share is not None:
-        need = np.maximum(need, 100.0 / share[1] * first[:, : share[0]].sum(1) - total)
-    # A remainder that is nothing but rounding is none.
-    return _risk(need > 1e-12 * total, np.maximum(total - need, 0.0), total + need)
-
-
-def _risk(risky: Mask, low: Floats, high: Floats) -> Risk:
-    return Risk(risky=risky, low=np.where(risky, low, np.nan), high=np.where(risky, high, np.nan))
 
 
 def additive_relations(*parents: Codes) -> csc_array:
@@ -354,6 +246,7 @@ def suppress(
 
     Examples
     --------
+    >>> from benchmodels.kernels.disclosure_risk import count_risk
     >>> count = np.array([2.0, 9.0, 30.0, 41.0])
     >>> found = suppress(additive_relations(np.array([3, 3, 3, -1])), count, count_risk(count, threshold=5),
     ...     lower=np.zeros(4), upper=np.full(4, np.inf), weight=count)

@@ -12,7 +12,7 @@ from benchmodels.errors import SpecificationError
 from benchmodels.plots.texts import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 
     from benchmodels.plots.texts import Lang
 
-__all__ = ["STYLE", "SMALL", "axes", "listed", "name_points", "numbers_on", "position", "sizes_on"]
+__all__ = [
+    "STYLE",
+    "SMALL",
+    "axes",
+    "factor",
+    "listed",
+    "mark_simulated",
+    "measured",
+    "name_points",
+    "numbers_on",
+    "position",
+    "sizes_on",
+]
 
 SMALL = 7.0  # points; names and notes
 
@@ -51,6 +63,37 @@ def axes(ax: Axes | None, *, width: float, height: float) -> Axes:
     figure = plt.figure(figsize=(width, height), layout="constrained")
     made: Axes = figure.add_subplot()
     return made
+
+
+def factor(*, percent: bool, scale: float) -> float:
+    """Return what numbers on the axis are multiplied by."""
+    if percent and scale != 1.0:
+        raise SpecificationError(f"percent=True writes numbers times 100; scale={scale!r} too is one too many")
+    return 100.0 if percent else scale
+
+
+def measured(name: str, measure: str) -> str:
+    """Return the name of an axis with its unit of measure, where there is one."""
+    return f"{name}, {measure}" if measure else name
+
+
+def mark_simulated(ax: Axes, say: Mapping[str, str], simulated: bool) -> None:
+    """Write along the right edge that the figures are simulated, so that a picture says so wherever it is shown."""
+    if simulated:
+        ax.annotate(
+            say["simulated"],
+            (1.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(3, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="left",
+            va="top",
+            fontsize=SMALL + 1.0,
+            fontweight="bold",
+            color="#9A3412",
+            gid="simulated",
+        )
 
 
 def position(unit: NDArray[np.object_], highlight: object) -> int | None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import DataError, SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, name_points, numbers_on, position, sizes_on
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    mark_simulated,
+    name_points,
+    numbers_on,
+    position,
+    sizes_on,
+)
 from benchmodels.plots.lists import _finish, _rows
 from benchmodels.plots.texts import number, words
 
@@ -30,7 +39,12 @@ _NAMED = 12
 
 
 def influence(
-    influence_frame: pd.DataFrame, *, ax: Axes | None = None, highlight: object = None, lang: Lang = "en"
+    influence_frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    highlight: object = None,
+    simulated: bool = False,
+    lang: Lang = "en",
 ) -> Axes:
     """Draw each unit's largest DFBETAS against its share of the information.
 
@@ -45,6 +59,8 @@ def influence(
         Where to draw; None for a figure of its own.
     highlight : label, optional
         Unit named in bold.
+    simulated : bool, default False
+        The table's figures are simulated, and the picture says so.
     lang : {'en', 'da'}, default 'en'
 
     Returns
@@ -77,12 +93,19 @@ def influence(
     ax.set_ylabel(say["dfbetas"])
     ax.legend(loc="best", fontsize=SMALL + 0.5)
     telling = [i for i in np.argsort(-np.abs(np.where(usable, y, 0.0))) if beyond[i]][:_NAMED]
+    mark_simulated(ax, say, simulated)
     _name(ax, unit, x, y, telling, strong, usable)
     return ax
 
 
 def overlap(
-    overlap_frame: pd.DataFrame, *, ax: Axes | None = None, highlight: object = None, lang: Lang = "en"
+    overlap_frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    highlight: object = None,
+    simulated: bool = False,
+    lang: Lang = "en",
+    labels: Mapping[str, str] | None = None,
 ) -> Axes:
     """Draw how much of each unit's case mix others have too, against its size; the most isolated are named.
 
@@ -94,7 +117,11 @@ def overlap(
         Where to draw; None for a figure of its own.
     highlight : label, optional
         Unit named in bold.
+    simulated : bool, default False
+        The table's figures are simulated, and the picture says so.
     lang : {'en', 'da'}, default 'en'
+    labels : mapping, optional
+        Own words for the axis: key 'size'.
 
     Returns
     -------
@@ -105,9 +132,9 @@ def overlap(
     DataError
         A column is missing.
     SpecificationError
-        No unit has an overlap, or the unit to highlight is not there.
+        No unit has an overlap, or the unit to highlight or a word is not there.
     """
-    say = words(lang)
+    say = words(lang, labels, allowed=("size",))
     unit, x, y, usable = _points(overlap_frame, "size", "overlap")
     strong = position(unit, highlight)
     ax = axes(ax, width=7.0, height=4.2)
@@ -119,12 +146,18 @@ def overlap(
     ax.set_ylabel(f"{say['overlap']}, {say['percent']}")
     ax.grid(axis="y", color="#E3E3E3", linewidth=0.6, zorder=0)
     telling = [i for i in np.argsort(np.where(usable, y, np.inf), kind="stable") if usable[i]][:_NAMED]
+    mark_simulated(ax, say, simulated)
     _name(ax, unit, x, y, telling, strong, usable)
     return ax
 
 
 def subgroups(
-    subgroups_frame: pd.DataFrame, *, ax: Axes | None = None, highlight: object = None, lang: Lang = "en"
+    subgroups_frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    highlight: object = None,
+    simulated: bool = False,
+    lang: Lang = "en",
 ) -> Axes:
     """Draw observed / expected of every unit in every subgroup as a field of colour.
 
@@ -138,6 +171,8 @@ def subgroups(
         Where to draw; None for a figure of its own, as tall as the names need, to 16 inches.
     highlight : label, optional
         Unit drawn stronger and named.
+    simulated : bool, default False
+        The table's figures are simulated, and the picture says so.
     lang : {'en', 'da'}, default 'en'
 
     Returns
@@ -186,6 +221,7 @@ def subgroups(
     _finish(ax, unit, strong, lines, say)
     ax.grid(visible=False)
     ax.set_xticks(range(len(groups)), [str(name) for name in groups], fontsize=SMALL + 0.5, parse_math=False)
+    mark_simulated(ax, say, simulated)
     return ax
 
 

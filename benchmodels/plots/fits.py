@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import DataError, SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, numbers_on
+from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, mark_simulated, measured, numbers_on
 from benchmodels.plots.texts import words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -22,7 +24,14 @@ _COLUMNS = ("bin", "size", "expected", "observed", "lower", "upper")
 
 
 def calibration(
-    calibration_frame: pd.DataFrame, *, ax: Axes | None = None, percent: bool = False, lang: Lang = "en"
+    calibration_frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    percent: bool = False,
+    scale: float = 1.0,
+    simulated: bool = False,
+    lang: Lang = "en",
+    labels: Mapping[str, str] | None = None,
 ) -> Axes:
     """Draw observed against expected rates by bin of the expected, with intervals for the observed.
 
@@ -36,8 +45,14 @@ def calibration(
     ax : matplotlib.axes.Axes, optional
         Where to draw; None for a figure of its own.
     percent : bool, default False
-        Write rates times 100; the data drawn are unchanged.
+        Write rates times 100, as per cent; the data drawn are unchanged.
+    scale : float, default 1.0
+        Rates are written times this; the data drawn are unchanged. Not together with ``percent``.
+    simulated : bool, default False
+        The table's figures are simulated, and the picture says so.
     lang : {'en', 'da'}, default 'en'
+    labels : mapping, optional
+        Own words for the axes: key 'measure', the unit of measure of the rates as written.
 
     Returns
     -------
@@ -48,9 +63,10 @@ def calibration(
     DataError
         A column is missing.
     SpecificationError
-        No bin has both rates.
+        No bin has both rates, or a word or the scale does not fit.
     """
-    say = words(lang)
+    say = words(lang, labels, allowed=("measure",))
+    times = factor(percent=percent, scale=scale)
     missing = [name for name in _COLUMNS if name not in calibration_frame.columns]
     if missing:
         raise DataError(f"the calibration has no {missing}; it needs {list(_COLUMNS)}")
@@ -97,7 +113,8 @@ def calibration(
     ax.set_ylim(edges)
     ax.set_aspect("equal")
     for axis, name in ((ax.xaxis, "expected"), (ax.yaxis, "observed")):
-        numbers_on(axis, lang, scale=100.0 if percent else 1.0)
-        axis.set_label_text(f"{say[name]}, {say['percent']}" if percent else say[name])
+        numbers_on(axis, lang, scale=times)
+        axis.set_label_text(measured(say[name], say.get("measure", say["percent"] if percent else "")))
     ax.legend(loc="upper left", fontsize=SMALL + 0.5)
+    mark_simulated(ax, say, simulated)
     return ax

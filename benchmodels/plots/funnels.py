@@ -8,7 +8,19 @@ import numpy as np
 
 from benchmodels.errors import SpecificationError
 from benchmodels.flags import ReferenceDistribution, reference_distribution
-from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, name_points, numbers_on, position, sizes_on
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    factor,
+    listed,
+    mark_simulated,
+    measured,
+    name_points,
+    numbers_on,
+    position,
+    sizes_on,
+)
 from benchmodels.plots.texts import number, percentage, words
 
 if TYPE_CHECKING:
@@ -35,6 +47,7 @@ def funnel(
     ax: Axes | None = None,
     highlight: object = None,
     percent: bool = False,
+    scale: float = 1.0,
     lang: Lang = "en",
     labels: Mapping[str, str] | None = None,
 ) -> Axes:
@@ -57,9 +70,11 @@ def funnel(
         Unit drawn stronger and named.
     percent : bool, default False
         Write estimates times 100, as percentage points or per cent; the data drawn are unchanged.
+    scale : float, default 1.0
+        Estimates are written times this; the data drawn are unchanged. Not together with ``percent``.
     lang : {'en', 'da'}, default 'en'
     labels : mapping, optional
-        Own words for the axes: keys 'size' and 'estimate'.
+        Own words for the axes: keys 'size', 'estimate', and 'measure', the unit of measure of the estimates as written.
 
     Returns
     -------
@@ -68,10 +83,11 @@ def funnel(
     Raises
     ------
     SpecificationError
-        No unit has both a size and an estimate, the reference distribution is of other units, or the unit to
-        highlight or a word is not there.
+        No unit has both a size and an estimate, the reference distribution is of other units, the unit to highlight or
+        a word is not there, or both ``percent`` and ``scale``.
     """
-    say = words(lang, labels, allowed=("size", "estimate"))
+    say = words(lang, labels, allowed=("size", "estimate", "measure"))
+    times = factor(percent=percent, scale=scale)
     reference = reference_distribution(comparison) if reference is None else reference
     if not np.array_equal(reference.unit, comparison.unit):
         raise SpecificationError("the reference distribution is of other units than the comparison")
@@ -86,14 +102,15 @@ def funnel(
     _own_limits(ax, comparison, reference, verdict, strong, say)
     _points(ax, comparison, verdict, shown, strong, say)
     _frame(ax, comparison, reference, shown, strong)
-    numbers_on(ax.yaxis, lang, scale=100.0 if percent else 1.0)
+    numbers_on(ax.yaxis, lang, scale=times)
     ax.set_xlabel(say["size"])
     ax.set_ylabel(say.get("estimate") or estimate_label(comparison, say, percent=percent))
-    title = _told(comparison, reference, say, lang, percent=percent)
+    title = _told(comparison, reference, say, lang, times=times, percent=percent)
     if not shown.all():
         title += "\n" + say["not_shown"].format(names=listed(comparison.unit[~shown].tolist(), say["more"]))
     ax.set_title(title, loc="left", fontsize=SMALL + 1.5)
     ax.legend(loc="upper right", fontsize=SMALL + 0.5, framealpha=0.9)
+    mark_simulated(ax, say, comparison.source.simulated)
     marked = [] if strong is None or not shown[strong] else [strong]
     outside = np.flatnonzero(shown & np.isin(verdict, ("above", "below")))
     outside = outside[np.argsort(-np.abs(reference.z[outside]), kind="stable")][:_NAMED]
@@ -128,25 +145,26 @@ def _told(
     say: Mapping[str, str],
     lang: Lang,
     *,
+    times: float,
     percent: bool,
 ) -> str:
     """Return which reference distribution the limits are of, in words."""
     inner = percentage(reference.level, lang)
     if reference.method == "prediction":
         return say["prediction"].format(inner=inner)
-    value = ""
+    value, few = "", ""
     if reference.method == "tau":
-        told = percent and reference.scale == "estimate"
-        value = number(reference.tau * (100.0 if told else 1.0), lang)
-        if told:
-            value += " " + say["points" if comparison.contrast == "difference" else "percent"]
+        own = reference.scale == "estimate"
+        value = number(reference.tau * (times if own else 1.0), lang)
+        value += f" {_measure(comparison, say, percent=percent)}".rstrip() if own else ""
     elif reference.method == "phi":
         value = number(reference.phi, lang)
     elif reference.counts is not None:
         value = number(reference.counts.dispersion, lang)
     elif reference.empirical is not None:
         value = number(float(reference.empirical.sd(np.asarray(reference.empirical.size))), lang)
-    spread = [say[reference.method].format(value=value)]
+        few = say["few"].format(n=reference.empirical.units) if len(reference.notes) > 1 else ""
+    spread = [say[reference.method].format(value=value, few=few)]
     if reference.scale != "estimate":
         spread.append(say[reference.scale])
     for how, share in (("winsorised", reference.winsorise), ("truncated", reference.truncate)):
@@ -160,13 +178,18 @@ def _told(
 
 
 def estimate_label(comparison: Comparison, say: Mapping[str, str], *, percent: bool) -> str:
-    """Return the axis text of the estimates: contrast, standard if direct, and per cent if asked."""
+    """Return the axis text of the estimates: contrast, standard if direct, and unit of measure if known."""
     parts = [say[comparison.contrast]]
     if comparison.standard == "direct":
         parts.append(say["direct"])
-    if percent:
-        parts.append(say["points" if comparison.contrast == "difference" else "percent"])
-    return ", ".join(parts)
+    return measured(", ".join(parts), _measure(comparison, say, percent=percent))
+
+
+def _measure(comparison: Comparison, say: Mapping[str, str], *, percent: bool) -> str:
+    """Return the unit of measure of the estimates as written: the caller's own, or per cent if asked."""
+    if "measure" in say or not percent:
+        return say.get("measure", "")
+    return say["points" if comparison.contrast == "difference" else "percent"]
 
 
 def _levels(reference: ReferenceDistribution) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, numbers_on, position
+from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, listed, mark_simulated, numbers_on, position
 from benchmodels.plots.funnels import estimate_label
 from benchmodels.plots.texts import percentage, words
 
@@ -37,6 +37,7 @@ def caterpillar(
     ax: Axes | None = None,
     highlight: object = None,
     percent: bool = False,
+    scale: float = 1.0,
     lang: Lang = "en",
     labels: Mapping[str, str] | None = None,
 ) -> Axes:
@@ -57,9 +58,11 @@ def caterpillar(
         Unit drawn stronger and named.
     percent : bool, default False
         Write estimates times 100, as percentage points or per cent; the data drawn are unchanged.
+    scale : float, default 1.0
+        Estimates are written times this; the data drawn are unchanged. Not together with ``percent``.
     lang : {'en', 'da'}, default 'en'
     labels : mapping, optional
-        Own words for the axis: key 'estimate'.
+        Own words for the axis: keys 'estimate', and 'measure', the unit of measure of the estimates as written.
 
     Returns
     -------
@@ -68,9 +71,11 @@ def caterpillar(
     Raises
     ------
     SpecificationError
-        No unit has an estimate with an interval, or the unit to highlight or a word is not there.
+        No unit has an estimate with an interval, the unit to highlight or a word is not there, or both ``percent`` and
+        ``scale``.
     """
-    say = words(lang, labels, allowed=("estimate",))
+    say = words(lang, labels, allowed=("estimate", "measure"))
+    times = factor(percent=percent, scale=scale)
     strong = position(comparison.unit, highlight)
     different = comparison.different
     if not (np.isfinite(comparison.estimate) & (different != "withheld")).any():
@@ -85,7 +90,8 @@ def caterpillar(
     sorting = say["sorted_low" if lowest_first else "sorted_high"]
     label = say.get("estimate") or estimate_label(comparison, say, percent=percent)
     _finish(ax, comparison.unit[order], None if strong is None else int(row[strong]), [label, sorting], say)
-    numbers_on(ax.xaxis, lang, scale=100.0 if percent else 1.0)
+    numbers_on(ax.xaxis, lang, scale=times)
+    mark_simulated(ax, say, comparison.source.simulated)
     return ax
 
 
@@ -158,6 +164,7 @@ def rank_sets(
     ax.set_xlim(0.0, len(order) + 1.0)
     ticks = MaxNLocator(nbins=8, integer=True).tick_values(1, len(order))
     ax.set_xticks([1, *(tick for tick in ticks if 1 < tick <= len(order))])
+    mark_simulated(ax, say, ranking.source.simulated)
     return ax
 
 

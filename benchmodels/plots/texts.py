@@ -38,7 +38,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "garwood": "exact Poisson limits",
         "beta_binomial": "beta-binomial ρ = {value}",
         "negative_binomial": "negative binomial κ = {value}",
-        "empirical_null": "empirical null of sd {value} standard errors, practice in it",
+        "empirical_null": "empirical null of sd {value} standard errors, practice in it{few}",
+        "few": "; descriptive, {n} units",
         "log": "log scale",
         "square_root": "square-root scale",
         "arcsine": "arcsine scale",
@@ -72,6 +73,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "overlap": "Share of the case mix\nthat others have too",
         "too few": "Not shown: too few, or noise not known",
         "sorted_total": "sorted by observed / expected of all cases, highest on top",
+        "simulated": "Simulated figures",
     },
     "da": {
         "size": "Størrelse",
@@ -96,7 +98,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "garwood": "eksakte Poissongrænser",
         "beta_binomial": "betabinomial ρ = {value}",
         "negative_binomial": "negativ binomial κ = {value}",
-        "empirical_null": "empirisk fordeling, spredning {value} standardfejl, praksis medregnet",
+        "empirical_null": "empirisk fordeling, spredning {value} standardfejl, praksis medregnet{few}",
+        "few": "; kun beskrivende, {n} enheder",
         "log": "logaritmisk skala",
         "square_root": "kvadratrodsskala",
         "arcsine": "arcussinusskala",
@@ -130,6 +133,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "overlap": "Andel af sammensætningen,\nsom andre også har",
         "too few": "Ikke vist: for få, eller usikkerheden er ikke kendt",
         "sorted_total": "sorteret efter observeret / forventet for alle, højeste øverst",
+        "simulated": "Simulerede tal",
     },
 }
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from benchmodels.errors import SpecificationError
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import BenchmodelsError, SpecificationError
 from benchmodels.report.chapter import Chapter, Labels
-from benchmodels.report.wording import first_upper
+from benchmodels.report.limits import shares_case_mix
+from benchmodels.report.wording import first_upper, wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from benchmodels.reference import Method, ReferenceDistribution
     from benchmodels.replication.outcome import Outcome
     from benchmodels.replication.study import Language, Study
 
-__all__ = ["chapter_of", "figures_of", "labels_of"]
+__all__ = ["chapter_of", "figures_of", "labels_of", "limits_of"]
+
+# Limits that say something of any outcome, and those of counts, by the family of the model.
+_ANY: tuple[Method, ...] = ("plain", "phi", "tau")
+_OF_COUNTS: dict[str, tuple[Method, ...]] = {
+    "binomial": ("beta_binomial",),
+    "beta_binomial": ("beta_binomial",),
+    "poisson": ("negative_binomial",),
+    "negative_binomial": ("negative_binomial",),
+}
 
 _MUNICIPALITY: dict[str, dict[str, str]] = {
     "da": {
@@ -69,6 +84,7 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         calibration=outcome.calibration,
         coefficients=outcome.coefficients,
         reference=outcome.reference,
+        limits=limits_of(outcome),
         overall=outcome.overall,
         parts_exact=outcome.parts_exact,
         explained=outcome.explained,
@@ -80,6 +96,59 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         notes=outcome.notes,
         files=tables | files,
     )
+
+
+def limits_of(outcome: Outcome) -> pd.DataFrame | None:
+    """Return how many units are unusual under each reference distribution that the outcome has.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Its comparison is that which is published: units kept back count nowhere.
+
+    Returns
+    -------
+    DataFrame or None
+        Columns method, value, above, below, chosen, descriptive; one row for each that can be found, the one asked for
+        among them. ``value`` is φ, τ (on the estimate's scale), ρ, κ or the null's standard deviation in standard
+        errors. None where one row a unit leaves no choice, or no unit has limits.
+    """
+    from benchmodels.flags import flag
+
+    asked, found = outcome.study.comparison, outcome.reference
+    if found is None or found.method == "prediction":
+        return None
+    kinds = [*_ANY, *_OF_COUNTS.get(outcome.study.model.family, ()), "empirical_null"]
+    rows = []
+    for kind in [*kinds, *([] if asked.limits in kinds else [asked.limits])]:
+        chosen = kind == asked.limits
+        trim: dict[str, Any] = {"winsorise": asked.winsorise, "truncate": asked.truncate} if chosen else {}
+        try:
+            flags = flag(outcome.main, method=kind, level=outcome.main.level, **trim)
+        except BenchmodelsError:
+            # Too few units for it, or none to be found: the table has those that can be compared.
+            continue
+        reference = flags.reference
+        rows.append(
+            {
+                "method": kind,
+                "value": _spread(reference),
+                "above": int((flags.unusual == "above").sum()),
+                "below": int((flags.unusual == "below").sum()),
+                "chosen": chosen,
+                "descriptive": len(reference.notes) > 1,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _spread(reference: ReferenceDistribution) -> float:
+    """Return the one figure that the limits rest on, beside noise; NaN where they rest on noise alone."""
+    if reference.counts is not None:
+        return reference.counts.dispersion
+    if reference.empirical is not None:
+        return float(reference.empirical.sd(np.asarray(reference.empirical.size)))
+    return {"tau": reference.tau, "phi": reference.phi}.get(reference.method, math.nan)
 
 
 def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, str]:
@@ -94,20 +163,25 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
 
     main, ranking, calibration = outcome.main, outcome.ranking, outcome.calibration
     reference, asked = outcome.reference, outcome.study.comparison
-    words = labels_of(outcome.study, lang)
-    percent = asked.scale == 100
+    words, simulated = labels_of(outcome.study, lang), main.source.simulated
+    gaps = asked.contrast == "difference"
+    shown: dict[str, Any] = {"scale": asked.scale if gaps else 1.0, "lang": lang}
+    measure = {"measure": words.measure} if gaps else {}
     size = {"size": first_upper(words.size)}
-    gap = {"estimate": first_upper(words.measure)} if asked.contrast == "difference" and asked.scale in (1, 100) else {}
-    shown: dict[str, Any] = {"percent": percent and asked.contrast == "difference", "lang": lang}
     drawn: dict[str, Callable[[Any], object]] = {
-        "caterpillar": lambda ax: plots.caterpillar(main, ax=ax, labels=gap, **shown)
+        "caterpillar": lambda ax: plots.caterpillar(main, ax=ax, labels=measure, **shown)
     }
     if reference is not None:
-        drawn["funnel"] = lambda ax: plots.funnel(main, reference, ax=ax, labels=size | gap, **shown)
+        drawn["funnel"] = lambda ax: plots.funnel(main, reference, ax=ax, labels=size | measure, **shown)
     if ranking is not None:
         drawn["ranks"] = lambda ax: plots.rank_sets(ranking, ax=ax, lang=lang)
     if calibration is not None:
-        drawn["calibration"] = lambda ax: plots.calibration(calibration, ax=ax, percent=percent, lang=lang)
+        told: dict[str, Any] = {"scale": asked.scale, "labels": {"measure": words.rate}, "simulated": simulated}
+        drawn["calibration"] = lambda ax: plots.calibration(calibration, ax=ax, lang=lang, **told)
+    if shares_case_mix(main.overlap):
+        mix = pd.DataFrame({name: getattr(main, name) for name in ("unit", "size", "overlap")})
+        drawn["overlap"] = lambda ax: plots.overlap(mix, ax=ax, simulated=simulated, lang=lang, labels=size)
+    title = words.title + (f": {wording(lang)('simulated_label')}" if simulated else "")
     (folder / "figures").mkdir(exist_ok=True)
     places = {}
     for name, draw in drawn.items():
@@ -123,6 +197,7 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
             place = folder / "figures" / f"{outcome.study.id}-{name}.{kind}"
             # The same results make the same bytes: names inside an SVG are drawn at random without a salt.
             with rc_context({"svg.hashsalt": outcome.study.id}):
-                figure.savefig(place, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+                metadata = {"Title": title} | ({"Date": None} if kind == "svg" else {})
+                figure.savefig(place, dpi=150, metadata=metadata)
         places[f"file_{name}"] = f"figures/{outcome.study.id}-{name}.svg"
     return places

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import BenchmodelsError, BenchmodelsWarning, DataError, SpecificationError
+from benchmodels.errors import (
+    BenchmodelsError,
+    BenchmodelsWarning,
+    DataError,
+    PartialResultWarning,
+    SpecificationError,
+)
+from benchmodels.replication.keeping_back import KeptBack, keep_back
+from benchmodels.replication.models import model_of
 from benchmodels.replication.tables import Table, load_table
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     from benchmodels.disclosure import Withholding
     from benchmodels.flags import ReferenceDistribution
     from benchmodels.ranking import Ranking
-    from benchmodels.replication.study import Study
+    from benchmodels.replication.study import Asked, Study
     from benchmodels.shrinkage import Shrinkage
 
 __all__ = ["STEPS", "Outcome", "answer"]
@@ -40,9 +48,9 @@ class Outcome:
     difference, ratio : Comparison
         The same fit with both contrasts, by the study's standard and reference.
     flags : DataFrame
-        unit, estimate, different, unusual, z of the study's contrast.
+        unit, estimate, different, unusual, z of the study's contrast, and what else `benchmodels.flags.Flags` tells.
     reference : ReferenceDistribution, optional
-        None where fewer than two units have an uncertainty.
+        As the study's ``comparison.limits`` asks; None where fewer than two units have an uncertainty.
     ranking : Ranking, optional
         Of direct standardisation; None where the study asks for none.
     shrinkage : Shrinkage, optional
@@ -126,6 +134,7 @@ def answer(
     study: Study,
     *,
     data: pd.DataFrame | str | Path | None = None,
+    kept: KeptBack | None = None,
     rng: int | np.random.Generator | None = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Outcome:
@@ -136,6 +145,8 @@ def answer(
     study : Study
     data : DataFrame, str or Path, optional
         In place of the study's own table.
+    kept : KeptBack, optional
+        What is kept back where studies are run together; by default what this one keeps back by itself.
     rng : int, numpy.random.Generator or None
         For the confidence sets of ranks.
     progress : callable, optional
@@ -150,10 +161,13 @@ def answer(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", BenchmodelsWarning)
         step("table")
-        table = load_table(study, data=data)
+        kept = kept or keep_back([study], data=data)[study.id]
+        hidden = kept.units
+        for note in kept.notes:
+            warnings.warn(note, PartialResultWarning, stacklevel=2)
+        table = load_table(study, data=data, without=kept.without)
         step("fit")
-        hidden = _withholding(study, table.frame)
-        fit = _fit(study, table.frame, hidden)
+        fit = _fit(study, table.frame, kept)
         step("compare")
         asked = study.comparison
         options: dict[str, Any] = {"reference": asked.reference, "level": asked.level, "better": asked.better}
@@ -163,7 +177,7 @@ def answer(
         )
         main = ratio if asked.contrast == "ratio" else gap
         _refuse_without_expected(main)
-        flags, reference, explained = _verdicts(main)
+        flags, reference, explained = _verdicts(main, asked)
         shrinkage = _shrinkage(main)
         (parts, exact), calibration = _parts(fit), _calibration(fit, study)
         step("rank")
@@ -188,65 +202,42 @@ def answer(
     )
 
 
-def _model(study: Study) -> Any:
-    from benchmodels.adjustment import FixedEffects, Pooled, RandomEffects
-
-    asked = study.model
-    options: dict[str, Any] = {"family": asked.family, "link": asked.link, "missing": asked.missing}
-    options |= study.roles.model_dump() | {"choice": tuple(study.roles.choice)}
-    if asked.kind.startswith("random-effects"):
-        slopes: Any = "within" if asked.kind.endswith("within") else "pooled"
-        return RandomEffects(asked.formula, slopes=slopes, **options)
-    model: type[Pooled | FixedEffects] = Pooled if asked.kind == "pooled" else FixedEffects
-    return model(asked.formula, **options)
-
-
-def _fit(study: Study, frame: pd.DataFrame, hidden: Withholding | None) -> Any:
+def _fit(study: Study, frame: pd.DataFrame, kept: KeptBack) -> Any:
     """Fit to the units that are published: coefficients and expected values would tell of counts kept back."""
-    if hidden is None or not hidden.withheld.any():
-        return _model(study).fit(frame)
-    left, lost = int((~hidden.withheld).sum()), int(hidden.withheld.sum())
-    told = f"{lost} of {len(hidden.unit)} units are kept back by disclosure.threshold = {hidden.threshold}"
-    if left < 2:
-        raise DataError(f"{told}: too few are left to be compared")
     try:
-        return _model(study).fit(hidden.rows(frame, unit=study.roles.unit))
+        return model_of(study).fit(frame)
     except BenchmodelsError as error:
-        raise type(error)(f"{error} ({told})") from error
-
-
-def _withholding(study: Study, frame: pd.DataFrame) -> Withholding | None:
-    """Return which units are kept back; None where the study asks for no disclosure control."""
-    if study.disclosure is None:
-        return None
-    from benchmodels.design import read_design
-    from benchmodels.disclosure import withheld_units
-    from benchmodels.kernels.basis import group_sums
-
-    with warnings.catch_warnings():
-        # Of all units, told once more of those that are published: two counts of rows dropped would tell of the others.
-        warnings.simplefilter("ignore", BenchmodelsWarning)
-        d = read_design(study.model.formula, _model(study), frame)
-    count, size = (group_sums(d.unit, values, len(d.units)) for values in (d.outcome, d.size))
-    return withheld_units(d.units, count, size, **study.disclosure.model_dump())
+        raise type(error)(f"{error} ({kept.said()})" if kept.said() else str(error)) from error
 
 
 def _published(comparison: Comparison, hidden: Withholding | None) -> Comparison:
     return comparison if hidden is None else hidden.apply(comparison)
 
 
-def _calibration(fit: Any, study: Study) -> pd.DataFrame:
-    """Return observed against expected in groups of cases, without groups of few."""
-    frame: pd.DataFrame = fit.calibration()
+def _calibration(fit: Any, study: Study) -> pd.DataFrame | None:
+    """Return observed against expected in groups of cases, without groups of few; none of amounts of few people."""
     if study.disclosure is None:
+        frame: pd.DataFrame = fit.calibration()
         return frame
-    from benchmodels.disclosure import publishable_frame, withheld_units
+    if not study.counted:
+        return None
+    from benchmodels.disclosure import withheld_units
+    from benchmodels.publishing import publishable_frame
 
+    frame = fit.calibration()
     count = (frame["observed"] * frame["size"]).round().to_numpy()
+    asked = study.disclosure
     with warnings.catch_warnings():
         # Groups are no units; that some are empty is seen in the table.
         warnings.simplefilter("ignore", BenchmodelsWarning)
-        hidden = withheld_units(frame["bin"], count, frame["size"].to_numpy(), **study.disclosure.model_dump())
+        try:
+            hidden = withheld_units(
+                frame["bin"], count, frame["size"].to_numpy(),
+                threshold=asked.threshold, zeros=asked.zeros, bounded=study.bounded,
+            )  # fmt: skip
+        except SpecificationError:
+            # Too few groups to hide those of few cases among.
+            return None
     return publishable_frame(frame, hidden, unit="bin", keep=("size", "units", "group", "expected"))
 
 
@@ -260,19 +251,28 @@ def _refuse_without_expected(comparison: Comparison) -> None:
         )
 
 
-def _verdicts(comparison: Comparison) -> tuple[pd.DataFrame, ReferenceDistribution | None, float]:
+def _verdicts(comparison: Comparison, asked: Asked) -> tuple[pd.DataFrame, ReferenceDistribution | None, float]:
     from benchmodels.flags import explained_share, flag
 
+    trim: dict[str, Any] = {"winsorise": asked.winsorise, "truncate": asked.truncate}
     try:
-        flags = flag(comparison, level=comparison.level)
+        flags = flag(comparison, method=asked.limits, level=comparison.level, **trim)
     except SpecificationError as error:
+        if np.isfinite(comparison.estimate[comparison.null_std_error > 0]).sum() >= 2:
+            raise SpecificationError(f"comparison.limits = {asked.limits!r}: {error}") from error
         # Fewer than two units with an uncertainty: there is no reference distribution, and the page says so.
         warnings.warn(str(error), BenchmodelsWarning, stacklevel=2)
         table = pd.DataFrame({"unit": comparison.unit, "estimate": comparison.estimate})
         table["different"], table["unusual"], table["z"] = comparison.different, "withheld", np.nan
         return table, None, float("nan")
+    reference = flags.reference
+    if reference.method == "prediction" and asked.limits != "tau":
+        told = "prediction limits are used: one row a unit cannot tell noise from variation between units"
+        warnings.warn(f"{told} (limits = {asked.limits!r} was asked)", BenchmodelsWarning, stacklevel=2)
+    for note in reference.notes:
+        warnings.warn(note, BenchmodelsWarning, stacklevel=2)
     explained = explained_share(comparison) if comparison.standard == "indirect" else float("nan")
-    return flags.to_frame(), flags.reference, explained
+    return flags.to_frame(), reference, explained
 
 
 def _shrinkage(comparison: Comparison) -> Shrinkage | None:
@@ -334,6 +334,6 @@ def _notes(
     notes = tuple(dict.fromkeys([*told, *(ranking.notes if ranking is not None else ())]))
     if hidden is None:
         return notes
-    from benchmodels.disclosure import publishable_notes
+    from benchmodels.publishing import publishable_notes
 
     return publishable_notes(notes, hidden)

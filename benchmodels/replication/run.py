@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmodels.errors import SpecificationError
 from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
+from benchmodels.replication.keeping_back import keep_back
 from benchmodels.replication.outcome import STEPS, Outcome, answer
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def run_studies(
     _check_together(studies, data=data, lang=lang)
     tell = progress or (lambda done, total, words: None)
     total, done = STEPS * len(studies), 0
+    kept = keep_back(studies, data=data)
     with staged(out) as folder:
         outcomes, chapters = [], []
         for study, seed in zip(studies, np.random.SeedSequence(rng).spawn(len(studies)), strict=True):
@@ -88,7 +90,7 @@ def run_studies(
                 tell(done, total, f"{title}: {name}")
                 done += 1
 
-            outcome = answer(study, data=data, rng=np.random.default_rng(seed), progress=step)
+            outcome = answer(study, data=data, kept=kept[study.id], rng=np.random.default_rng(seed), progress=step)
             step("write")
             write_csv(outcome.to_frame(), folder / f"{study.id}.csv")
             if danish_csv:
@@ -163,6 +165,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "noise": source.noise,
         "certificate": outcome.certificate,
         "parts_exact": outcome.parts_exact,
+        "reference": outcome.reference.label if outcome.reference is not None else "",
         "rng": outcome.ranking.rng if outcome.ranking is not None else "",
         "notes": list(outcome.notes),
     }

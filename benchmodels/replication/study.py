@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraint
 
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.families import FamilyName, Link
+from benchmodels.reference import Method
 from benchmodels.roles import Missing
 
 __all__ = ["Language", "Study", "Texts", "parse_study", "read_study", "shipped_studies"]
@@ -25,6 +26,9 @@ Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scalar = str | int | float | bool
 
 _FOLDER = Path(__file__).parent / "studies"
+# Families of cases out of so many, and of counts of any kind.
+_SHARES = ("binomial", "beta_binomial")
+_COUNTS = (*_SHARES, "poisson", "negative_binomial")
 _SHIPPED = ("special-education", "school-absence", "sheltered-housing")
 
 
@@ -115,16 +119,25 @@ class Asked(_Section):
     rank: bool = Field(True, description="Give ranks with their uncertainty.")
     scale: float = Field(1.0, gt=0, description="Rates are told times this: 100 for per cent.")
     decimals: int = Field(1, ge=0, le=6, description="Decimals of rates and differences.")
+    limits: Method = Field("tau", description="Reference distribution: beyond which limits a unit is unusual.")
+    winsorise: float = Field(0.0, ge=0, lt=0.5, description="Quantile at which z-scores are pulled in for its spread.")
+    truncate: float = Field(0.0, ge=0, lt=0.5, description="Share left out at each end for its spread.")
 
 
 class Disclosure(_Section):
-    """Which small counts are kept back, with all of this study that would give them away.
+    """Which units are kept back because they would tell of few people, with all of this study that tells of them.
 
-    Other tables of the same cases (regions, age groups, outcomes that add up, lower thresholds) may give them away too.
+    Studies that read the same table and are run together leave out the same rows. Tables run elsewhere (regions, age
+    groups, outcomes that add up, lower thresholds) may still give units away.
     """
 
-    threshold: int = Field(ge=2, description="The smallest count that may be told; 5 and 20 are in use.")
-    zeros: bool = Field(False, description="Keep counts of none and of all back too.")
+    threshold: int = Field(
+        ge=2, description="The smallest count that may be told, or number of people behind a cost; 5 and 20 are in use."
+    )
+    zeros: bool = Field(False, description="Counts: keep none and all back too.")
+    percent: float = Field(
+        10.0, gt=0, description="Costs: how close (per cent) the second largest may come to knowing the largest."
+    )
 
 
 class Words(_Section):
@@ -175,6 +188,16 @@ class Study(_Section):
     def id(self) -> str:
         """File name of the study."""
         return self.study.id
+
+    @property
+    def counted(self) -> bool:
+        """Whether the outcome is a count of cases, and not an amount or a share."""
+        return self.model.family in _COUNTS
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the outcome is a count out of so many cases."""
+        return self.model.family in _SHARES
 
     @property
     def data_file(self) -> Path | None:
@@ -271,16 +294,36 @@ def _cross_faults(table: dict[str, Any]) -> list[str]:
     if isinstance(data, dict) and ("dataset" in data) == ("path" in data):
         found = "both" if "dataset" in data else "neither"
         faults.append(f"data: exactly one of 'dataset' and 'path' must be given (found {found})")
-    model, roles = table.get("model"), table.get("roles")
+    model, roles, asked = table.get("model"), table.get("roles"), table.get("comparison")
     if isinstance(model, dict) and isinstance(roles, dict):
         family = model.get("family")
-        if family == "binomial" and "trials" not in roles and "frequency" not in roles:
-            # A 0/1 outcome, one row a case, needs neither; nothing to say.
-            return faults
-        if family not in ("binomial", "beta_binomial") and "disclosure" in table:
-            faults.append(f"disclosure: is for cases out of so many, family 'binomial' (found family {family!r})")
-        if family not in ("binomial", "beta_binomial") and "trials" in roles:
+        if family == "fractional" and "disclosure" in table:
+            faults.append("disclosure: is for counts and for costs, not for shares without counts")
+        if family not in _SHARES and "trials" in roles:
             faults.append(f"roles.trials: belongs to family 'binomial' (found family {family!r})")
+        if isinstance(asked, dict):
+            faults += _limits_faults(asked, family, roles)
+    return faults
+
+
+def _limits_faults(asked: dict[str, Any], family: object, roles: dict[str, Any]) -> list[str]:
+    """Faults of a reference distribution that the outcome, or another option, does not have."""
+    limits = asked.get("limits", "tau")
+    faults = []
+    families = _SHARES if limits == "beta_binomial" else _COUNTS if limits in ("garwood", "negative_binomial") else ()
+    if families:
+        where = f"comparison.limits: {limits!r}"
+        if family not in families:
+            faults.append(f"{where} is of counts, family {_listed(families)} (found family {family!r})")
+        if asked.get("standard", "indirect") != "indirect":
+            faults.append(f"{where} is of the counts of each unit's own cases, standard 'indirect'")
+        if "sampling_weights" in roles:
+            faults.append(f"{where} is of whole counts; with roles.sampling_weights they are not")
+    trims = [name for name in ("winsorise", "truncate") if asked.get(name)]
+    if trims and limits not in ("tau", "phi"):
+        faults.append(f"comparison.{trims[0]}: is for limits 'tau' and 'phi' (found limits {limits!r})")
+    if len(trims) == 2:
+        faults.append("comparison.truncate: not together with winsorise")
     return faults
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from benchmodels.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from benchmodels.replication.study import Study
 
@@ -52,7 +52,12 @@ class Table:
     simulated: bool
 
 
-def load_table(study: Study, *, data: pd.DataFrame | str | Path | None = None) -> Table:
+def load_table(
+    study: Study,
+    *,
+    data: pd.DataFrame | str | Path | None = None,
+    without: Mapping[str, Collection[object]] | None = None,
+) -> Table:
     """Load the table of a study, or the one given in its place.
 
     Parameters
@@ -60,6 +65,8 @@ def load_table(study: Study, *, data: pd.DataFrame | str | Path | None = None) -
     study : Study
     data : DataFrame, str or Path, optional
         Takes the place of the study's own data set or file; the study's filter and sums still apply.
+    without : mapping of str to labels, optional
+        Columns, and the labels in them whose rows are left out before anything else is done.
 
     Returns
     -------
@@ -82,17 +89,25 @@ def load_table(study: Study, *, data: pd.DataFrame | str | Path | None = None) -
         if path is None:  # the study was checked to have one of the two
             raise DataError(f"study {study.id!r} names no data")
         options = spec.model_dump(include={"sep", "decimal", "encoding", "sheet"})
-        frame = read_table(path, **options, labels=[study.roles.unit])
-        return _prepared(study, frame, name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    return _prepared(study, frame, name=name, sha256=_hash_frame(frame))
+        # Codes keep their zeros, so that they are the same in every study of one file.
+        frame = read_table(path, **options, labels=[study.roles.unit, *(without or {})])
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        return _prepared(study, frame, without or {}, name=path.name, sha256=sha256)
+    return _prepared(study, frame, without or {}, name=name, sha256=_hash_frame(frame))
 
 
-def _prepared(study: Study, frame: pd.DataFrame, *, name: str, sha256: str) -> Table:
+def _prepared(
+    study: Study, frame: pd.DataFrame, without: Mapping[str, Collection[object]], *, name: str, sha256: str
+) -> Table:
     spec, rows = study.data, len(frame)
     attrs = dict(frame.attrs)
     if not rows:
         raise DataError(f"{name}: the table has no rows")
     require_columns(frame, [*study.roles.columns(), *spec.filter], name=name)
+    for column, labels in without.items():
+        frame = frame[~frame[column].isin(list(labels))]
+        if frame.empty:
+            raise DataError(f"{name}: no row is left without the units kept back in {column!r}")
     for column, wanted in spec.filter.items():
         values = wanted if isinstance(wanted, list) else [wanted]
         kept = frame[frame[column].isin(values)]

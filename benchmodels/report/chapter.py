@@ -71,6 +71,8 @@ class Chapter:
     coefficients : DataFrame, optional
     reference : ReferenceDistribution, optional
         Of the main figure: φ, τ and the limits of the funnel.
+    limits : DataFrame, optional
+        method, value, above, below, chosen, descriptive: how many units are unusual under each reference distribution.
     overall : float
         Observed rate of all units together, in the outcome's unit of measure; NaN for that of the units with an
         expected value.
@@ -110,6 +112,7 @@ class Chapter:
     overall: float = math.nan
     parts_exact: bool = True
     shrinkage: pd.DataFrame | None = None
+    limits: pd.DataFrame | None = None
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 

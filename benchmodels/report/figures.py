@@ -1,4 +1,4 @@
-"""Geometry of the two figures drawn on the page itself, so that a unit can be found and highlighted.
+"""Geometry of the figures drawn on the page itself, so that a unit can be found and highlighted.
 
 No statistic is computed here: only positions on paper.
 """
@@ -6,7 +6,7 @@ No statistic is computed here: only positions on paper.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Place = Callable[[float], float]
-    Limits = Callable[[Floats], tuple[Floats, Floats]]
+    Limits = Callable[[Floats], tuple[Floats, Floats, Floats, Floats]]
 
-__all__ = ["Drawing", "Mark", "Tick", "caterpillar", "funnel"]
+__all__ = ["Drawing", "Mark", "Tick", "Values", "caterpillar", "funnel", "overlap"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """One unit on paper: a point, and the ends of its interval where the figure shows it."""
+    """One unit on paper: a point, the ends of its interval or of its own limits, and whether limits show unasked."""
 
     unit: int
     x: float
@@ -34,6 +34,7 @@ class Mark:
     bottom: float = 0.0
     different: bool
     unusual: bool
+    own: bool = False
     title: str
 
 
@@ -65,12 +66,17 @@ class Drawing:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Values:
-    """What both figures are drawn from; all (k,) arrays, in the unit of measure told."""
+    """What the figures are drawn from; all (k,) arrays, in the unit of measure told.
+
+    ``lower`` and ``upper`` are a unit's own interval, ``least`` and ``most`` its own limits among units.
+    """
 
     size: Floats
     gap: Floats
     lower: Floats
     upper: Floats
+    least: Floats
+    most: Floats
     different: Sequence[bool]
     unusual: Sequence[bool]
     titles: Sequence[str]
@@ -83,7 +89,7 @@ def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
     ----------
     values : Values
     limits : callable
-        Half-widths at given sizes, by chance alone and with the ordinary spread; NaN where not known.
+        Lower and upper gap at given sizes, by chance alone and with the ordinary spread; NaN where not known.
     narrow : bool
         For a phone.
     """
@@ -101,15 +107,22 @@ def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
     def y_of(gap: float) -> float:
         return bottom - (gap - y_low) / (y_high - y_low) * (bottom - top)
 
+    def held(gap: float) -> float:
+        return y_of(min(max(gap, y_low), y_high)) if math.isfinite(gap) else 0.0
+
     grid = np.logspace(low, high, 60)
-    own, both = limits(grid)
+    lines = [_path(grid, line, x_of, y_of, (y_low, y_high)) for line in limits(grid)]
+    misled = _misled(values, limits)
     marks = [
         Mark(
             unit=i,
             x=x_of(float(values.size[i])),
             y=y_of(float(values.gap[i])),
+            top=held(float(values.most[i])),
+            bottom=held(float(values.least[i])),
             different=values.different[i],
             unusual=values.unusual[i],
+            own=bool(misled[i]),
             title=values.titles[i],
         )
         for i in np.flatnonzero(shown).tolist()
@@ -125,9 +138,48 @@ def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
         x_ticks=[Tick(at=x_of(v), value=v) for v in _log_ticks(low, high, few=narrow)],
         y_ticks=[Tick(at=y_of(v), value=v) for v in _ticks(y_low, y_high)],
         marks=marks,
-        own=[_path(grid, sign * own, x_of, y_of, (y_low, y_high)) for sign in (1, -1)],
-        spread=[_path(grid, sign * both, x_of, y_of, (y_low, y_high)) for sign in (1, -1)],
+        own=lines[:2],
+        spread=lines[2:],
     )
+
+
+def _misled(values: Values, limits: Limits) -> NDArray[np.bool_]:
+    """Return the units that their own limits judge otherwise than the lines, which are of a typical composition."""
+    chance_low, chance_high, low, high = limits(np.where(values.size > 0, values.size, 1.0))
+    low, high = np.where(np.isnan(low), chance_low, low), np.where(np.isnan(high), chance_high, high)
+    by_line = (values.gap < low) | (values.gap > high)
+    by_own = (values.gap < values.least) | (values.gap > values.most)
+    return np.asarray((by_line != by_own) & np.isfinite(values.least) & np.isfinite(low))
+
+
+def overlap(size: Floats, share: Floats, titles: Sequence[str], *, least: float, narrow: bool) -> Drawing:
+    """Place units by size (logarithmic) and the share of their case mix that others have, in per cent.
+
+    Parameters
+    ----------
+    size, share : (k,) arrays
+    titles : sequence of str
+    least : float
+        Share that a line is drawn at, where the axis comes down to it.
+    narrow : bool
+        For a phone.
+    """
+    nan = np.full(len(size), np.nan)
+    values = Values(
+        size=size,
+        gap=share - 100.0,
+        lower=nan,
+        upper=nan,
+        least=nan,
+        most=nan,
+        different=[False] * len(size),
+        unusual=[False] * len(size),
+        titles=titles,
+    )
+    drawn = funnel(
+        values, limits=lambda grid: (*(np.full(len(grid), np.nan),) * 3, 0 * grid + least - 100), narrow=narrow
+    )
+    return replace(drawn, y_ticks=[Tick(at=t.at, value=t.value + 100.0) for t in drawn.y_ticks if t.value <= 0])
 
 
 def caterpillar(values: Values, *, narrow: bool) -> Drawing:

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from scipy.special import ndtri
 
 from benchmodels.errors import SpecificationError
-from benchmodels.report.figures import Values, caterpillar, funnel
+from benchmodels.report.figures import Values, caterpillar, funnel, overlap
+from benchmodels.report.limits import (
+    LOW_OVERLAP,
+    limits_kind,
+    limits_rows,
+    limits_used,
+    lines_of,
+    overlap_words,
+    shares_case_mix,
+)
 from benchmodels.report.view import Row, national_tiles, part_decimals, rows_of, short_verdict, wording_of
 from benchmodels.report.wording import Lang, first_upper, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from benchmodels.report.chapter import Chapter
     from benchmodels.report.wording import Wording
@@ -113,11 +119,19 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "order": sorted(range(len(rows)), key=lambda i: base.order(rows[i].label)),
         "parts_start": w.number(chapter.national, part_decimals(chapter)),
         "tiles": national_tiles(chapter, rows, w),
-        "limits": _limits_kind(chapter),
+        "limits": limits_kind(chapter),
+        "limits_rows": limits_rows(chapter, w),
+        "limits_used": limits_used(chapter, w),
+        "different_counts": _counts([row.different for row in rows], w),
+        "overlap": overlap_words(chapter, w) if shares_case_mix(chapter.main.overlap) else "",
         "intervals": bool(np.isfinite(chapter.main.lower).any() or np.isfinite(chapter.main.upper).any()),
         "notes": _notes(chapter, w),
         "drawings": _drawings(chapter, rows, w),
-        "y_label": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
+        "y_label": {
+            "funnel": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
+            "caterpillar": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
+            "overlap": w("overlap_y"),
+        },
         "v": lambda value: "" if value is None else repr(value),
         "withheld": [row for row in rows if row.different == "withheld"],
         "withheld_all": _one_reason(rows),
@@ -139,11 +153,9 @@ def _one_reason(rows: list[Row]) -> str:
     return reasons.pop() if len(reasons) == 1 else ""
 
 
-def _limits_kind(chapter: Chapter) -> str:
-    """Return which words and lines the funnel has: '' for chance and spread, '_prediction' or '_none'."""
-    if chapter.reference is None:
-        return "_none"
-    return "_prediction" if chapter.reference.method == "prediction" else ""
+def _counts(verdicts: list[str], w: Wording) -> list[str]:
+    above, below = verdicts.count("above"), verdicts.count("below")
+    return [w.number(count) for count in (above + below, above, below)]
 
 
 def _notes(chapter: Chapter, w: Wording) -> list[tuple[str, str]]:
@@ -153,35 +165,35 @@ def _notes(chapter: Chapter, w: Wording) -> list[tuple[str, str]]:
 
 
 def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
-    main = chapter.main
+    main, reference = chapter.main, chapter.reference
+    unknown = np.full(len(main), np.nan)
     factor = 100.0 if chapter.contrast == "ratio" else chapter.scale
     values = Values(
         size=main.size,
         gap=(main.estimate - main.null) * factor,
         lower=(main.lower - main.null) * factor,
         upper=(main.upper - main.null) * factor,
+        least=unknown if reference is None else (reference.lower - main.null) * factor,
+        most=unknown if reference is None else (reference.upper - main.null) * factor,
         different=[row.different in ("above", "below") for row in rows],
         unusual=[row.unusual in ("above", "below") for row in rows],
         titles=[f"{row.label}: {row.ratio if chapter.contrast == 'ratio' else row.gap}" for row in rows],
     )
 
-    def limits(size: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        unknown = np.full(len(size), np.nan)
-        if chapter.reference is None:
-            return unknown, unknown
-        std_error = chapter.reference.std_error_at(size)
-        outer = (chapter.reference.limits_at(std_error)[1] - main.null) * factor
-        if chapter.reference.method == "prediction":
-            return unknown, outer
-        return -ndtri((1 - main.level) / 2) * std_error * factor, outer
-
     shown = values.gap[np.isfinite(values.gap)]
     span = float(np.ptp(shown)) if len(shown) else 0.0
-    return {
-        "funnel": [funnel(values, limits=limits, narrow=narrow) for narrow in (False, True)],
+    drawings = {
+        "funnel": [funnel(values, limits=lines_of(chapter, factor), narrow=narrow) for narrow in (False, True)],
         "caterpillar": [caterpillar(values, narrow=narrow) for narrow in (False, True)],
         "axis": lambda value: w.number(value, 0 if span > 8 else 1 if span > 0.8 else 2),
     }
+    if shares_case_mix(main.overlap):
+        share = 100.0 * main.overlap
+        titles = [f"{row.label}: {w.percent(w.number(s))}" for row, s in zip(rows, share, strict=True)]
+        drawings["overlap"] = [
+            overlap(main.size, share, titles, least=100.0 * LOW_OVERLAP, narrow=narrow) for narrow in (False, True)
+        ]
+    return drawings
 
 
 def _terms(formula: str) -> list[str]:
@@ -214,10 +226,10 @@ def _cell(name: str, value: object, chapter: Chapter, w: Wording, decimals: int)
 def _calibration_rows(chapter: Chapter, w: Wording) -> list[tuple[str, ...]]:
     if chapter.calibration is None:
         return []
-    unit, scale, decimals = chapter.labels.rate, chapter.scale, chapter.decimals
+    scale, decimals = chapter.scale, chapter.decimals
     rows = []
     for place, record in enumerate(chapter.calibration.to_dict("records"), start=1):
-        between = w.between(record["lower"] * scale, record["upper"] * scale, unit=unit, decimals=decimals)
-        told = [w.amount(record[name] * scale, unit, decimals) for name in ("expected", "observed")]
+        told = [w.number(record[name] * scale, decimals) for name in ("expected", "observed")]
+        between = w.span(record["lower"] * scale, record["upper"] * scale, decimals)
         rows.append((str(place), w.number(record["size"]), *told, between))
     return rows

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.decomposition import LEFT_OUT
+from benchmodels.report.limits import limits_kind
 from benchmodels.report.wording import first_upper
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Row:
     rank: str
     rank_set: str
     withheld: str
+    limits: str
     summary: str
     sentences: tuple[str, ...]
     rank_sentence: str
@@ -70,7 +72,8 @@ class Row:
         for kind, verdict in (("different", self.different), ("unusual", self.unusual)):
             slots[kind] = f"{_MARKS[verdict]} {w(f'{kind}_{verdict}')}"
             slots[f"{kind}_short"] = short_verdict(w, kind, verdict)
-            slots[f"{kind}_why"] = w(f"{kind}_{verdict}_why", unit=self.label, why=self.withheld)
+            by_chance = "_plain" if kind == "unusual" and verdict != "withheld" and self.limits == "_plain" else ""
+            slots[f"{kind}_why"] = w(f"{kind}_{verdict}_why{by_chance}", unit=self.label, why=self.withheld)
         return {
             "slots": slots,
             "states": {"different": self.different, "unusual": self.unusual},
@@ -173,6 +176,7 @@ def _row(
         rank=w.number(rank_value),
         rank_set=rank_set,
         withheld=withheld,
+        limits=limits_kind(chapter),
         summary=f"{labels.title}: {sentence}",
         sentences=(sentence, *_size_words(chapter, w, i), *_shrunken_words(chapter, w, i)),
         rank_sentence=rank_sentence,

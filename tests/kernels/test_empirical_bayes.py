@@ -1,14 +1,14 @@
-"""Normal shrinkage against closed forms and metafor, critical values against linear programs and ebci."""
+"""Normal shrinkage against closed forms, dense matrices and metafor; effects that go with precision."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog, minimize_scalar
-from scipy.stats import chi2, ncx2, norm
+from scipy.optimize import minimize_scalar
+from scipy.stats import chi2
 
 from benchmodels.errors import SpecificationError
-from benchmodels.kernels.empirical_bayes import critical_value, noncoverage, normal_posterior, precision_test
+from benchmodels.kernels.empirical_bayes import normal_posterior, precision_test
 
 EXACT = 1e-10
 SOLVER = 1e-7
@@ -104,6 +104,22 @@ def test_restricted_maximum_against_dense_matrices(q, tau):
         np.testing.assert_allclose(found.target, design @ b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("q", [0, 1, 2])
+def test_posterior_covariance_against_dense_matrices(q):
+    y, s, x = sample()
+    k, design = 40, np.column_stack([np.ones(40), x])[:, :q]
+    found = normal_posterior(y, s, design)
+    share = (k - q - 2) / (k - q)
+    noise, v = np.diag(s**2), np.linalg.inv(np.diag(s**2 + found.tau2))
+    of_target = noise @ v @ design
+    plain = noise - share * noise @ v @ noise + share * of_target @ np.linalg.inv(design.T @ v @ design) @ of_target.T
+    # What the error of τ² adds is one direction: how the means move with it.
+    rest = found.covariance() - plain
+    step = found.shared[:, -1]
+    np.testing.assert_allclose(rest, np.outer(step, step), atol=1e-12)
+    np.testing.assert_allclose(np.diag(found.covariance()), found.std_error**2, rtol=EXACT)
+
+
 @pytest.mark.parametrize("unit", [1e-8, 1e8])
 def test_units_of_measure_and_order(unit):
     y, s, x = sample()
@@ -126,76 +142,6 @@ def test_equal_estimates_are_the_answer():
     found = normal_posterior(np.full(5, 3.0), np.ones(5), np.ones((5, 1)))
     np.testing.assert_allclose(found.mean, 3.0, rtol=EXACT)
     assert found.tau2 == 0.0
-
-
-@pytest.mark.parametrize(
-    ("b", "kappa", "level", "printed"),
-    [
-        (5.0, 3.0, 0.95, 11.88358367),
-        (1.0, 3.0, 0.8, 1.8494683),
-        (10.0, 3.0, 0.95, 24.86172217),
-        (2.8, 8.0, 0.9, 7.0779747158),
-    ],
-)
-def test_critical_values_of_ebci(b, kappa, level, printed):
-    assert critical_value(np.array([b**2]), kappa, level=level)[0] == pytest.approx(printed, abs=1e-7)
-
-
-def test_noncoverage_of_ebci():
-    assert noncoverage(np.array([1.0]), 3.0, np.array([11.9699639845401]))[0] == pytest.approx(6.0216e-05, abs=5e-10)
-    found = noncoverage(np.array([2.8**2]), 8.0, np.array([7.13242901478398]))[0]
-    assert found == pytest.approx(0.09805099, abs=5e-9)
-
-
-@pytest.mark.parametrize("level", [0.5, 0.8, 0.95, 0.998])
-def test_closed_forms(level):
-    z = norm.isf((1 - level) / 2)
-    for kappa in (1.5, 3.0, np.inf):
-        assert critical_value(np.array([0.0]), kappa, level=level)[0] == pytest.approx(z, rel=EXACT)
-    # A kurtosis of 1 is a bias of known size: the quantile of a noncentral χ².
-    m2 = np.array([0.25, 1.0, 25.0])
-    known = np.sqrt(ncx2.ppf(level, 1, m2))
-    found = critical_value(m2, 1.0, level=level)
-    assert (found >= known * (1 - 1e-9)).all()
-    # The kurtosis counts as 1.0001 here.
-    np.testing.assert_allclose(found, known, rtol=5e-4)
-    # No kurtosis: the line from 0 touches, unless m2 is in the concave part, where the worst bias is a constant.
-    assert critical_value(np.array([0.1]), np.inf, level=0.5)[0] == pytest.approx(
-        np.sqrt(ncx2.ppf(0.5, 1, 0.1)), rel=1e-9
-    )
-
-
-@pytest.mark.parametrize("kappa", [1.2, 3.0, 8.0, np.inf])
-@pytest.mark.parametrize("m2", [0.05, 1.0, 9.0])
-@pytest.mark.parametrize("chi", [1.0, 2.5, 6.0])
-def test_noncoverage_against_a_linear_program(kappa, m2, chi):
-    t = np.unique(np.concatenate([np.linspace(0, 18, 3000) ** 2, [m2], np.linspace(0.5, 1.5, 401) * m2]))
-    miss = norm.sf(chi - np.sqrt(t)) + norm.sf(chi + np.sqrt(t))
-    bounds = {} if np.isinf(kappa) else {"A_ub": (t**2 / m2**2)[None], "b_ub": [kappa]}
-    found = linprog(-miss, A_eq=np.vstack([np.ones_like(t), t / m2]), b_eq=[1, 1], **bounds, method="highs")
-    answer = noncoverage(np.array([m2]), kappa, np.array([chi]))[0]
-    # The program is bound to a grid, and its solver to a tolerance of 1e-7.
-    assert answer >= -found.fun - 3e-7
-    assert answer <= -found.fun + 2e-5
-
-
-@pytest.mark.parametrize("kappa", [1.0, 1.001, 1.2, 3.0, 1e3, np.inf])
-@pytest.mark.parametrize("level", [0.5, 0.95, 0.998])
-def test_critical_values_solve_their_equation_over_all_sizes(kappa, level):
-    m2 = np.concatenate([[0.0], np.geomspace(1e-9, 1e8, 35)])
-    found = critical_value(m2, kappa, level=level)
-    np.testing.assert_allclose(noncoverage(m2, max(kappa, 1.0001), found), 1 - level, rtol=1e-6)
-    # Below m2 = 1e-6 the kurtosis is left free, which widens by less than 1e-5.
-    assert (np.diff(found) >= -1e-5).all()
-    assert (found <= np.sqrt((1 + m2) / (1 - level)) * (1 + 1e-12)).all()
-
-
-def test_kurtosis_only_widens():
-    m2 = np.array([0.5, 4.0])
-    found = [critical_value(m2, kappa, level=0.95) for kappa in (1.0, 1.5, 3.0, 10.0, 1e4, np.inf)]
-    assert (np.diff(found, axis=0) >= -1e-9).all()
-    # ebci's own note: free of kurtosis the worst case at b = 2 has one of 17.4.
-    np.testing.assert_allclose(critical_value(m2[1:], 20.0, level=0.95), found[-1][1], rtol=1e-9)
 
 
 def test_precision_test_by_hand_and_where_it_cannot_be_asked():

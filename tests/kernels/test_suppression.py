@@ -10,7 +10,8 @@ from scipy.optimize import linprog
 
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.kernels import suppression
-from benchmodels.kernels.suppression import Risk, additive_relations, attack, count_risk, dominance_risk, suppress
+from benchmodels.kernels.disclosure_risk import Risk, count_risk, dominance_risk
+from benchmodels.kernels.suppression import additive_relations, attack, suppress
 
 CLOSE = 1e-6
 

@@ -1,0 +1,232 @@
+"""Small counts in studies: what is kept back from every table, alone and together with other studies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmodels.errors import SpecificationError
+from benchmodels.replication import Study, answer, parse_study, run_studies, run_study
+from tests.test_study import spec
+
+
+def few(k: int = 30) -> pd.DataFrame:
+    """Thirty units, two of which have few cases counted."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"unit": np.repeat([f"K{i:02d}" for i in range(k)], 4), "age": np.tile([1, 2, 3, 4], k)})
+    frame["people"] = rng.integers(200, 900, len(frame))
+    frame.loc[frame["unit"].isin(["K03", "K17"]), "people"] = 12
+    frame["cases"] = rng.binomial(frame["people"], 0.08 + 0.01 * frame["age"])
+    return frame
+
+
+def exchanged(data: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the counts of the two small units exchanged, and moved between their rows."""
+    moved = data.copy()
+    one, other = (moved.index[moved["unit"] == unit] for unit in ("K03", "K17"))
+    moved.loc[one, "cases"], moved.loc[other, "cases"] = (
+        data.loc[rows, "cases"].to_numpy()[::-1] for rows in (other, one)
+    )
+    assert not moved.equals(data)
+    return moved
+
+
+def asked_of_few(**disclosure: object) -> dict[str, object]:
+    table = spec()
+    table["data"] = {"path": "few.csv"}
+    table["roles"] = {"unit": "unit", "trials": "people"}
+    table["model"] = {"kind": "fixed-effects", "family": "binomial", "formula": "cases ~ age"}
+    return table | ({"disclosure": disclosure} if disclosure else {})
+
+
+def test_small_counts_are_kept_back_from_every_table() -> None:
+    data = few()
+    totals = data.groupby("unit")["cases"].sum()
+    threshold = int(totals.nsmallest(2).iloc[1]) + 1
+    outcome = answer(parse_study(asked_of_few(threshold=threshold)), data=data)
+    frame = outcome.to_frame().set_index("unit")
+    hidden = frame.index[frame["withheld"].str.startswith("fewer than")]
+    assert {"K03", "K17"} <= set(hidden)
+    shown = frame.loc[hidden].drop(columns=["size", "withheld", "different", "unusual"])
+    assert shown.isna().all(axis=None)
+    assert set(frame.loc[hidden, "different"]) == {"withheld"}
+    assert outcome.parts is not None
+    assert not set(hidden) & set(outcome.parts["unit"])
+    # Nothing that is published moves with the counts kept back.
+    moved = exchanged(data)
+    again = answer(parse_study(asked_of_few(threshold=threshold)), data=moved)
+    pd.testing.assert_frame_equal(again.to_frame(), outcome.to_frame())
+    pd.testing.assert_frame_equal(again.coefficients, outcome.coefficients)
+    assert again.overall == outcome.overall
+    assert again.notes == outcome.notes
+
+
+def test_disclosure_is_for_counts_and_costs() -> None:
+    table = asked_of_few(threshold=5)
+    table["model"] = {"kind": "pooled", "family": "fractional", "formula": "cases ~ age"}
+    table["roles"] = {"unit": "unit"}
+    with pytest.raises(SpecificationError, match="disclosure: is for counts and for costs"):
+        parse_study(table)
+    with pytest.raises(SpecificationError, match=r"disclosure\.threshold"):
+        parse_study(asked_of_few(threshold=1))
+
+
+def nested() -> pd.DataFrame:
+    """Municipalities in six regions; two outcomes and their sum; two groups of people."""
+    data = few()
+    for unit, cases in (("K03", [1, 0, 2, 0]), ("K17", [2, 3, 4, 2])):
+        data.loc[data["unit"] == unit, "cases"] = cases
+    data["region"] = "R" + (data["unit"].str[1:].astype(int) // 6).astype(str)
+    data["mild"] = np.random.default_rng(1).binomial(data["people"] - data["cases"], 0.1)
+    data["all"] = data["cases"] + data["mild"]
+    data["group"] = np.where(data["age"] == 1, "a", "b")
+    return data
+
+
+def linked(
+    folder: Path, name: str, *, unit: str = "unit", outcome: str = "cases", kept: dict[str, str] | None = None
+) -> Study:
+    table = asked_of_few(threshold=5)
+    table["study"] = {"id": name}
+    table["data"] = {"path": "few.csv"} | ({"filter": kept} if kept else {})
+    table["roles"] = {"unit": unit, "trials": "people"}
+    table["model"] = {"kind": "pooled", "family": "binomial", "formula": f"{outcome} ~ 1"}
+    table["comparison"] = dict(table["comparison"]) | {"rank": False}
+    return parse_study(table, folder=folder)
+
+
+def observed(studies: list[Study], tmp_path: Path) -> dict[str, pd.Series]:
+    run_studies(studies, out=tmp_path / "out", lang="en")
+    return {s.id: pd.read_csv(tmp_path / "out" / f"{s.id}.csv").set_index("unit")["observed"] for s in studies}
+
+
+def test_studies_of_one_table_leave_out_the_same_rows(tmp_path: Path) -> None:
+    """Regions less their municipalities, a sum less one outcome, and all less one group hold nothing kept back."""
+    data = nested()
+    data.to_csv(tmp_path / "few.csv", index=False)
+    here = linked(tmp_path, "here")
+    alone = observed([here], tmp_path)["here"]
+    gone = set(alone.index[alone.isna()])
+    assert "K03" in gone
+    found = observed([here, linked(tmp_path, "region", unit="region")], tmp_path)
+    rest = data[~data["unit"].isin(found["here"].index[found["here"].isna()])]
+    np.testing.assert_array_equal(found["region"], rest.groupby("region")["cases"].sum())
+    found = observed([here, linked(tmp_path, "mild", outcome="mild"), linked(tmp_path, "all", outcome="all")], tmp_path)
+    assert found["all"].isna().equals(found["here"].isna())
+    assert found["all"].isna().equals(found["mild"].isna())
+    found = observed(
+        [here, linked(tmp_path, "a", kept={"group": "a"}), linked(tmp_path, "b", kept={"group": "b"})], tmp_path
+    )
+    assert found["a"].isna().sum() >= len(gone)
+    assert found["here"].isna().equals(found["a"].isna())
+    assert found["here"].isna().equals(found["b"].isna())
+    notes = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["studies"][0]["notes"]
+    assert any("units withheld for disclosure control" in note for note in notes)
+
+
+def test_a_study_that_would_give_another_away_is_refused(tmp_path: Path) -> None:
+    nested().to_csv(tmp_path / "few.csv", index=False)
+    table = asked_of_few()
+    table["study"] = {"id": "open"}
+    open_ = parse_study(table, folder=tmp_path)
+    with pytest.raises(SpecificationError, match=r"'open' reads the table of 'closed'.*\[disclosure\]"):
+        run_studies([parse_study(asked_of_few(threshold=5) | {"study": {"id": "closed"}}, folder=tmp_path), open_],
+                    out=tmp_path / "out")  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def costs(*, period: bool = False) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    rows = []
+    for i in range(20):
+        for person in range(3 if i == 4 else 30 + 5 * i):
+            rows.append({"unit": f"K{i:02d}", "person": f"{i}-{person}", "age": rng.integers(0, 4),
+                         "cost": rng.gamma(2.0, 50_000.0)})  # fmt: skip
+    frame = pd.DataFrame(rows)
+    frame.loc[frame["unit"] == "K09", "cost"] = 1.0
+    frame.loc[frame.index[frame["unit"] == "K09"][0], "cost"] = 3e6
+    return frame.assign(year=2020) if period else frame
+
+
+def asked_of_costs(**roles: str) -> Study:
+    table = asked_of_few(threshold=5, percent=10.0)
+    table["roles"] = {"unit": "unit"} | roles
+    table["model"] = {"kind": "pooled", "family": "gaussian", "formula": "cost ~ age"}
+    return parse_study(table)
+
+
+@pytest.mark.parametrize("roles", [{}, {"cluster": "person"}])
+def test_costs_of_few_or_of_one_are_kept_back(roles: dict[str, str], tmp_path: Path) -> None:
+    data = costs()
+    frame = answer(asked_of_costs(**roles), data=data).to_frame().set_index("unit")
+    gone = set(frame.index[frame["withheld"].str.startswith("fewer than 5 contributors")])
+    assert {"K04", "K09"} <= gone
+    assert 4 <= len(gone) <= 6
+    assert frame.loc[sorted(gone), ["observed", "difference", "ratio", "difference_lower"]].isna().all(axis=None)
+    page = run_study(asked_of_costs(**roles), out=tmp_path / "out", data=data).read_text(encoding="utf-8")
+    assert "dominerer" in page
+
+
+def test_costs_without_persons_cannot_be_judged() -> None:
+    with pytest.raises(SpecificationError, match="who they are for"):
+        answer(asked_of_costs(period="year"), data=costs(period=True))
+
+
+def test_few_events_a_person_year() -> None:
+    data = few()
+    table = asked_of_few(threshold=int(data.groupby("unit")["cases"].sum().nsmallest(2).iloc[1]) + 1)
+    table["roles"] = {"unit": "unit", "exposure": "people"}
+    table["model"] = {"kind": "pooled", "family": "poisson", "formula": "cases ~ age"}
+    frame = answer(parse_study(table), data=data).to_frame().set_index("unit")
+    assert {"K03", "K17"} <= set(frame.index[frame["observed"].isna()])
+
+
+def test_no_file_of_the_folder_moves_with_counts_kept_back(tmp_path: Path) -> None:
+    """Tables, page, figures and manifest are alike to the byte whatever the counts kept back are, but for the time."""
+    data = few()
+    totals = data.groupby("unit")["cases"].sum()
+    study = parse_study(asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1))
+    moved = exchanged(data)
+    for name, table in (("first", data), ("second", moved)):
+        run_study(study, out=tmp_path / name, data=table, lang="en", danish_csv=True)
+    files = sorted(p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*") if p.is_file())
+    assert len(files) > 8
+    for file in files:
+        first, second = ((tmp_path / name / file).read_bytes() for name in ("first", "second"))
+        if file.name == "manifest.json":
+            whole = [json.loads(text) for text in (first, second)]
+            assert [m.pop("created") for m in whole]
+            assert whole[0] == whole[1]
+            assert whole[0]["studies"][0]["data"]["sha256"] == "withheld for disclosure control"
+        else:
+            assert first == second, file
+
+
+def test_what_is_kept_back_is_told_where_too_little_is_left() -> None:
+    data = few()
+    with pytest.raises(SpecificationError, match="30 units with few cases cannot be protected"):
+        answer(parse_study(asked_of_few(threshold=100_000)), data=data)
+    totals = data.groupby("unit")["cases"].sum()
+    threshold = int(totals.nsmallest(2).iloc[1]) + 1
+    table = asked_of_few(threshold=threshold)
+    table["model"] = table["model"] | {"formula": "cases ~ age + rare"}
+    rare = data.assign(rare=np.where(data["unit"] == "K03", data["age"] % 2, 0))
+    with pytest.raises(SpecificationError, match=r"constant within units.*units are kept back"):
+        answer(parse_study(table), data=rare)
+
+
+def test_rows_dropped_of_units_kept_back_are_not_told() -> None:
+    data = few().assign(x=1.0)
+    data["x"] = np.random.default_rng(0).normal(size=len(data))
+    data.loc[[0, 12], "x"] = np.nan
+    assert data.loc[12, "unit"] == "K03"
+    totals = data.groupby("unit")["cases"].sum()
+    table = asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1)
+    table["model"] = table["model"] | {"formula": "cases ~ x", "missing": "drop"}
+    notes = [note for note in answer(parse_study(table), data=data).notes if "dropped" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("1 of ")
