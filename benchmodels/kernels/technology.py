@@ -1,0 +1,139 @@
+"""What can be produced from what: the rows and columns that every envelopment program shares.
+
+A reference unit j is a column (x_j, -y_j, ...); free disposal gives each good a slack, and returns to scale bound the
+sum of the intensities λ. A point (x, y) is met by the technology where Xλ <= x, Yλ >= y for some λ that is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from benchmodels.errors import DataError, SpecificationError
+from benchmodels.kernels.shared_simplex import Columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+__all__ = ["Returns", "Technology", "bounds_of"]
+
+Returns = Literal["crs", "vrs", "drs", "irs"]
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "crs": (0.0, np.inf),
+    "vrs": (1.0, 1.0),
+    "drs": (0.0, 1.0),
+    "irs": (1.0, np.inf),
+}
+
+
+def bounds_of(returns: Returns | tuple[float, float]) -> tuple[float, float]:
+    """Return the bounds of Σλ.
+
+    Raises
+    ------
+    SpecificationError
+        Another name; or bounds that do not hold 1 between them, so that units would not be in their own technology.
+
+    Examples
+    --------
+    >>> bounds_of("drs"), bounds_of((0.8, 1.2))
+    ((0.0, 1.0), (0.8, 1.2))
+    """
+    if isinstance(returns, str):
+        if returns not in _BOUNDS:
+            raise SpecificationError(
+                f"returns={returns!r}; allowed are {', '.join(map(repr, _BOUNDS))}, or (low, high)"
+            )
+        return _BOUNDS[returns]
+    low, high = (float(end) for end in returns)
+    if not 0.0 <= low <= 1.0 <= high:
+        raise SpecificationError(f"returns={returns!r}; bounds of the sum of intensities need 0 <= low <= 1 <= high")
+    return low, high
+
+
+@dataclass(frozen=True, eq=False)
+class Technology:
+    """n reference units with m inputs and s outputs, in units of measure of its own.
+
+    Parameters
+    ----------
+    inputs : (n, m) array; outputs : (n, s) array
+        Zero or more, in any unit of measure; each good positive for some unit.
+    bounds : (float, float)
+        Of Σλ, which `bounds_of` gives.
+    """
+
+    inputs: Floats
+    outputs: Floats
+    bounds: tuple[float, float]
+    scale: Floats = field(init=False, repr=False)
+    length: Floats = field(init=False, repr=False)
+    columns: Columns = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        goods = np.concatenate([self.inputs, self.outputs], axis=1)
+        if not (np.all(np.isfinite(goods)) and np.all(goods >= 0)):
+            raise DataError("inputs and outputs must be finite and zero or more")
+        if len(goods) and not np.all(goods.max(axis=0) > 0):
+            raise DataError("an input or output is zero for every unit; leave it out")
+        # Means that neither a product nor a sum can overflow; goods of any unit of measure come to order 1.
+        object.__setattr__(self, "scale", np.mean(goods, axis=0) if len(goods) else np.ones(goods.shape[1]))
+        body, length = self._rows(goods)
+        object.__setattr__(self, "length", length)
+        object.__setattr__(self, "columns", Columns(np.ascontiguousarray(body.T), self._slacks()))
+
+    @property
+    def cone(self) -> bool:
+        """Whether intensities are free, so that a point and its multiples have the same answer."""
+        return self.bounds == (0.0, np.inf)
+
+    @property
+    def rows(self) -> int:
+        """Rows of a program: goods, and one for each bound of Σλ (one for both where they are the same)."""
+        low, high = self.bounds
+        return len(self.scale) + (1 if low == high else int(low > 0) + int(np.isfinite(high)))
+
+    def _rows(self, goods: Floats) -> tuple[Floats, Floats]:
+        """Return the points as rows (k, d), and what each was divided by: its largest entry, under a cone."""
+        m, body = self.inputs.shape[1], goods / self.scale
+        body[:, m:] *= -1.0
+        length = np.abs(body).max(axis=1, initial=0.0)
+        length = np.where(length > 0, length, 1.0) if self.cone else np.ones(len(body))
+        extra = np.ones((len(body), self.rows - len(self.scale)))
+        return np.concatenate([body / length[:, None], extra], axis=1), length
+
+    def _slacks(self) -> Floats:
+        goods, d = len(self.scale), self.rows
+        slacks = np.eye(d)[:, :goods]
+        low, high = self.bounds
+        if low == high:
+            return slacks
+        signs = [-1.0] * (low > 0) + [1.0] * bool(np.isfinite(high))
+        return np.concatenate([slacks, np.eye(d)[:, goods:] * signs], axis=1)
+
+    def part(self, units: Codes) -> Columns:
+        """Return the columns of some units, in the same units of measure."""
+        return Columns(np.ascontiguousarray(self.columns.matrix[:, units]), self.columns.slacks)
+
+    def point(self, inputs: Floats, outputs: Floats, direction: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return points, the columns they would be, and directions, (k, d) each, in the technology's units of measure.
+
+        ``direction`` (k, m + s) is by how much inputs fall and outputs rise in one step, in the goods' own units.
+        """
+        start, length = self._rows(np.concatenate([inputs, outputs], axis=1))
+        goods, (low, high) = len(self.scale), self.bounds
+        point, step = start.copy(), np.zeros_like(start)
+        limits = [low] if low == high else [low] * (low > 0) + [high] * bool(np.isfinite(high))
+        point[:, goods:] = limits
+        step[:, :goods] = direction / self.scale / length[:, None]
+        return point, start, step
+
+    def lengths(self, inputs: Floats, outputs: Floats) -> Floats:
+        """Return what points (k,) are divided by."""
+        return self._rows(np.concatenate([inputs, outputs], axis=1))[1]
