@@ -1,0 +1,174 @@
+"""The models of best practice: what is asked of the best, as frozen questions that hold no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from benchmodels.errors import SpecificationError
+from benchmodels.frontier.goods import read_goods
+from benchmodels.frontier.reference import Favourable
+from benchmodels.kernels.technology import Returns, bounds_of
+from benchmodels.table import listed
+
+if TYPE_CHECKING:
+    from benchmodels.frontier.dea import DEAFit
+    from benchmodels.frontier.goods import Goods
+
+__all__ = ["DEA", "Orientation"]
+
+Orientation = Literal["input", "output", "directional", "graph"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DEA:
+    """Data envelopment analysis: how much less, or more, the best combinations of other units do with the same.
+
+    The technology holds every unit, all their averages (and multiples, by ``returns``), and whatever uses more to make
+    less. A unit is held against the point of its edge that lies in the direction asked for.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of str
+        Columns of what is used and what is made, zero or more, in any unit of measure.
+    unit : str
+        Column that names the unit; one row each.
+    returns : {'vrs', 'crs', 'drs', 'irs'} or (low, high), default 'vrs'
+        Returns to scale: variable, constant, not increasing, not decreasing; or bounds of the sum of intensities.
+    orientation : {'input', 'output', 'directional', 'graph'}, default 'input'
+        Whether inputs are to fall in proportion, outputs to rise in proportion, both to move along ``direction``, or
+        inputs to fall and outputs to rise by the same factor.
+    direction : 'own', 'mean' or mapping of str to float, default 'own'
+        Of the directional measure: the unit's own goods, the mean unit's, or an amount of each good.
+    nondiscretionary : sequence of str
+        Inputs or outputs that nobody can change: they bound the comparison and do not move (Banker & Morey 1986).
+    environment : mapping of str to {'high', 'low', 'same'}
+        Given conditions: peers are no better placed, where 'high' or 'low' says which is favourable, or have the 'same'
+        (Ruggiero 1996). Fewer peers make every unit look better.
+    composition : sequence of str; nearest : int, optional
+        Peers are the ``nearest`` units most alike in these columns, by distance in standard deviations.
+    peers : mapping of label to labels, optional
+        A list of peers for some units.
+    size : str, optional
+        Column of the unit's size, for `DEAFit.compare`.
+    missing : {'raise', 'drop'}, default 'raise'
+
+    Raises
+    ------
+    SpecificationError
+        Options that cannot be meant.
+
+    References
+    ----------
+    Charnes, Cooper, Rhodes (1978), Eur J Oper Res 2:429-444 (constant returns). Banker, Charnes, Cooper (1984), Manage
+    Sci 30:1078-1092 (variable). Banker & Morey (1986), Oper Res 34:513-521. Ruggiero (1996), Eur J Oper Res 90:553-565.
+    Chambers, Chung, Färe (1998), J Optim Theory Appl 98:351-364 (directional).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"unit": list("abc"), "cost": [20.0, 40, 40], "persons": [20.0, 30, 50]})
+    >>> DEA(inputs=["cost"], outputs=["persons"], unit="unit").fit(table).efficiency.round(4).tolist()
+    [1.0, 0.6667, 1.0]
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    unit: str
+    returns: Returns | tuple[float, float] = "vrs"
+    orientation: Orientation = "input"
+    direction: Literal["own", "mean"] | Mapping[str, float] = "own"
+    nondiscretionary: Sequence[str] = ()
+    environment: Mapping[str, Favourable] = field(default_factory=dict)
+    composition: Sequence[str] = ()
+    nearest: int | None = None
+    peers: Mapping[Any, Sequence[Any]] | None = None
+    size: str | None = None
+    missing: Literal["raise", "drop"] = "raise"
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outputs", "nondiscretionary", "composition"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise SpecificationError(f"{name}={value!r}; give a list of columns")
+            object.__setattr__(self, name, tuple(value))
+        bounds_of(self.returns)
+        for name, value, allowed in (
+            ("orientation", self.orientation, get_args(Orientation)),
+            ("missing", self.missing, ("raise", "drop")),
+        ):
+            if value not in allowed:
+                raise SpecificationError(f"{name}={value!r}; allowed are {', '.join(map(repr, allowed))}")
+        self._check_goods()
+
+    def _check_goods(self) -> None:
+        goods = (*self.inputs, *self.outputs)
+        strange = [name for name in self.nondiscretionary if name not in goods]
+        if strange:
+            raise SpecificationError(
+                f"nondiscretionary {listed(strange)} is neither input nor output; a condition that is none of them "
+                "belongs to environment"
+            )
+        moving = {"input": self.inputs, "output": self.outputs}.get(self.orientation, goods)
+        if not set(moving) - set(self.nondiscretionary):
+            raise SpecificationError(f"every good that orientation={self.orientation!r} moves is nondiscretionary")
+        mixed = sorted(set(self.environment) & set(goods))
+        if mixed:
+            raise SpecificationError(f"{listed(mixed)} is both a good and an environment")
+        if self.direction != "own" and self.orientation != "directional":
+            raise SpecificationError(f"direction belongs to orientation='directional' (found {self.orientation!r})")
+        if isinstance(self.direction, Mapping):
+            strange = [name for name in self.direction if name not in goods]
+            amounts = list(self.direction.values())
+            if strange or not amounts or min(amounts) < 0 or max(amounts) <= 0:
+                raise SpecificationError(
+                    f"direction={dict(self.direction)!r}; give amounts of zero or more for some of {listed(goods)}"
+                )
+        elif self.direction not in ("own", "mean"):
+            raise SpecificationError(
+                f"direction={self.direction!r}; allowed are 'own', 'mean', or an amount of each good"
+            )
+        if self.orientation == "graph" and (self.nondiscretionary or not isinstance(self.returns, str)):
+            raise SpecificationError("the graph measure moves all goods, under returns 'crs', 'vrs', 'drs' or 'irs'")
+
+    def read(self, data: object, *, least: int = 2) -> Goods:
+        """Return the goods and conditions of a table, as `fit` reads them."""
+        conditions = [*self.environment, *self.composition, *([self.size] if self.size else [])]
+        return read_goods(
+            data,
+            unit=self.unit,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            conditions=list(dict.fromkeys(conditions)),
+            missing=self.missing,
+            least=least,
+        )
+
+    def fit(self, data: object) -> DEAFit:
+        """Hold every unit against the frontier of all.
+
+        Parameters
+        ----------
+        data : dataframe
+            One row a unit; pandas, polars, pyarrow …
+
+        Returns
+        -------
+        DEAFit
+
+        Raises
+        ------
+        SpecificationError, DataError
+            As the options and the table give cause to.
+
+        Warns
+        -----
+        BenchmodelsWarning
+            So few units for so many goods that most look efficient.
+        PartialResultWarning
+            Units without an answer, with the reason.
+        """
+        from benchmodels.frontier.dea import fit_dea
+
+        return fit_dea(self, self.read(data))
