@@ -168,6 +168,28 @@ class DEAFit:
         frame = frame.sort_values(["order", "weight"], ascending=[True, False], kind="stable")
         return frame.drop(columns="order").reset_index(drop=True).infer_objects()
 
+    def targets(self) -> pd.DataFrame:
+        """Return what each unit would use and make as its peers do, one row a unit and good.
+
+        Columns ``unit, good, part`` ('input' or 'output'), ``value, target, slack``: from value to target by the move
+        to the frontier, and by the slack that is left there.
+        """
+        found, m = self.envelopment, len(self.model.inputs)
+        k, width = self.goods.goods.shape
+        sign = np.where(np.arange(width) < m, -1.0, 1.0)
+        step = direction_of(self.model, self.goods, self.goods)
+        target = self.goods.goods + sign * (found.beta[:, None] * step + found.slack)
+        return pd.DataFrame(
+            {
+                "unit": np.repeat(self.unit, width),
+                "good": np.tile(np.array(self.goods.names, dtype=object), k),
+                "part": np.tile(np.where(sign < 0, "input", "output").astype(object), k),
+                "value": self.goods.goods.ravel(),
+                "target": target.ravel(),
+                "slack": np.where(np.isfinite(target), found.slack, np.nan).ravel(),
+            }
+        ).infer_objects()
+
     def evaluate(self, data: object) -> Scores:
         """Hold other units against this frontier; they are no part of it, and their efficiency may exceed 1.
 
