@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from benchmarks.problems import (
     Bootstrap,
     Cells,
+    Frontier,
     LeaveOut,
     LinearIntercept,
     Logit,
+    OtherFrontiers,
     Problem,
     RandomIntercept,
     UnitEffects,
@@ -27,6 +29,8 @@ class Item:
 
 
 KERNEL, FRAME = "benchmodels kernel", "benchmodels, dataframe"
+LINPROG, WARM = "loop of SciPy linprog", "highspy, warm starts"
+LOOPS = (KERNEL, FRAME, WARM, LINPROG, "R Benchmarking")
 
 PLAN = (
     Item(Logit(10_000), 3),
@@ -51,6 +55,15 @@ PLAN = (
     Item(Cells(10_000_000, kind="numbers and text"), 1, only=(KERNEL, FRAME)),
     Item(LeaveOut(10_000), 3),
     Item(LeaveOut(100_000), 3),
+    Item(Frontier(98), 5),
+    Item(Frontier(1_000), 5),
+    Item(Frontier(10_000), 3),
+    Item(Frontier(100_000), 2),
+    Item(Frontier(1_000, inputs=2, outputs=2), 3, only=LOOPS),
+    Item(Frontier(1_000, inputs=6, outputs=4), 3, only=LOOPS),
+    Item(Frontier(1_000, kind="few efficient"), 3, only=LOOPS),
+    Item(Frontier(1_000, kind="ties"), 3, only=LOOPS),
+    Item(OtherFrontiers(98), 5),
 )
 
 SMALL = (
@@ -61,6 +74,10 @@ SMALL = (
     Item(Bootstrap(50), 1),
     Item(Cells(20_000), 1),
     Item(LeaveOut(5_000), 1),
+    Item(Frontier(40), 1),
+    Item(Frontier(100, inputs=6, outputs=4, kind="ties"), 1, only=LOOPS),
+    Item(Frontier(3_000, kind="few efficient"), 1, only=(KERNEL, FRAME, LINPROG)),
+    Item(OtherFrontiers(20), 1),
 )
 
 PROBLEMS: dict[str, Problem] = {item.problem.name: item.problem for item in (*PLAN, *SMALL)}
@@ -108,4 +125,15 @@ TARGETS = (
     Target(_WHOLE, "collapse", most=3),
     Target(_WHOLE, "extra_mb", most=_dense_mb(_WHOLE), ours=FRAME),
     Target(LeaveOut(100_000), rival="98 literal refits"),
+    *(
+        target
+        for units, of_linprog, of_warm in ((98, 40, 4), (1_000, 150, 15), (10_000, 400, 40))
+        for target in (
+            Target(Frontier(units), rival=LINPROG, times=of_linprog),
+            Target(Frontier(units), rival=WARM, times=of_warm),
+        )
+    ),
+    Target(Frontier(100_000), "wall", most=60),
+    Target(Frontier(100_000), "extra_mb", most=2_048),
+    Target(OtherFrontiers(98), "wall", most=0.2),
 )

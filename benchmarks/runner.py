@@ -35,7 +35,10 @@ MOST_SECONDS = 300
 
 @dataclass(frozen=True)
 class Measured:
-    """Medians over the turns of one solver; ``state`` is empty, or says why there are none."""
+    """Medians over the turns of one solver; ``state`` is empty, or says why there are none.
+
+    ``sampled`` is empty, or says what part of the problem was solved and scaled up.
+    """
 
     solver: Solver
     state: str = ""
@@ -46,6 +49,7 @@ class Measured:
     score: float = float("nan")
     accepted: bool = False
     stages: dict[str, float] = field(default_factory=dict)
+    sampled: str = ""
 
 
 def cpu_seconds() -> float:
@@ -82,7 +86,8 @@ def measure(problem: Problem, solver: Solver) -> dict[str, object]:
     cost = {"wall": (time.perf_counter() - wall) / repeats, "cpu": (cpu_seconds() - cpu) / repeats}
     cost["extra_mb"] = peak_mb() - before
     cost |= answer.get("cost", {})
-    return cost | {"score": problem.score(data, answer), "stages": answer.get("stages", {})}
+    said = {"stages": answer.get("stages", {}), "sampled": answer.get("sampled", "")}
+    return cost | said | {"score": problem.score(data, answer)}
 
 
 def environment(*, one_thread: bool) -> dict[str, str]:
@@ -139,4 +144,5 @@ def summed_up(problem: Problem, solver: Solver, state: str, found: list[dict]) -
     stages = {name: statistics.median(f["stages"][name] for f in found) for name in found[0]["stages"]}
     scores = [f["score"] for f in found]
     accepted = all(s <= problem.tolerance for s in scores)
-    return Measured(solver, "", len(found), **middle, score=max(scores), accepted=accepted, stages=stages)
+    said = {"stages": stages, "sampled": found[0].get("sampled", "")}
+    return Measured(solver, "", len(found), **middle, score=max(scores), accepted=accepted, **said)

@@ -26,6 +26,10 @@ PACKAGES = (
     "glum",
     "tabmat",
     "pyfixest",
+    "highspy",
+    "deapack",
+    "pyfrontier",
+    "dealib",
 )
 
 
@@ -61,7 +65,7 @@ def table(result: Result) -> str:
             continue
         cells = [seconds(m.cpu), ratio(m.cpu, base.cpu), seconds(m.wall), ratio(m.wall, base.wall)]
         cells += [f"{m.extra_mb:.0f}", f"{m.score:.1e}", "yes" if m.accepted else "NO", str(m.turns)]
-        lines.append(f"| {m.solver.name} | " + " | ".join(cells) + " |")
+        lines.append(f"| {m.solver.name}{m.sampled and f' ({m.sampled})'} | " + " | ".join(cells) + " |")
         lines += [f"| … of which {name} | {seconds(s)} | | | | | | | |" for name, s in m.stages.items()]
     return "\n".join(lines)
 

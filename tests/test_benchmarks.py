@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import plan, runner, scores, tables
+from benchmarks import certificates, plan, runner, scores, tables
 from benchmarks.problems import (
     Bootstrap,
     Cells,
+    Frontier,
     LeaveOut,
     LinearIntercept,
     Logit,
+    OtherFrontiers,
     RandomIntercept,
     UnitEffects,
 )
@@ -33,13 +35,19 @@ SMALL = (
     Cells(20_000),
     Cells(20_000, kind="numbers and text"),
     LeaveOut(3_000, covariates=2),
+    Frontier(98),
+    Frontier(120, inputs=6, outputs=4, kind="few efficient"),
+    Frontier(120, kind="ties"),
+    Frontier(2_600, inputs=2, outputs=2),
+    OtherFrontiers(15),
 )
 OURS = [(p, s) for p in SMALL for s in solvers_of(p) if s.needs is None]
 
 
 def moved(answer, by):
-    """The answer with everything it says of slopes and expected totals a little off."""
-    return {name: value + by if name in ("slopes", "expected") else value for name, value in answer.items()}
+    """The answer with everything it says of slopes, expected totals and efficiencies a little off."""
+    told = ("slopes", "expected", "efficiency")
+    return {name: value + by if name in told else value for name, value in answer.items()}
 
 
 @pytest.mark.parametrize(("problem", "solver"), OURS, ids=lambda o: o.name)
@@ -83,6 +91,114 @@ def test_judge_of_random_intercepts_has_the_slope_of_its_likelihood():
     at, steps = np.array([0.1, -1.8, np.log(0.4)]), 1e-4 * np.eye(3)
     score, _ = scores.marginal_score(x, y, unit, at[:1], at[1], np.exp(at[2]))
     assert score == pytest.approx([(likelihood(at + h) - likelihood(at - h)) / 2e-4 for h in steps], rel=1e-5)
+
+
+def programs_of(problem, data):
+    every = np.arange(len(data["x"]))
+    return certificates.Programs(
+        data["x"], data["y"], data.get("unit", every), data.get("left", np.full(len(every), -1))
+    )
+
+
+@pytest.mark.parametrize("problem", [Frontier(60), Frontier(60, kind="ties"), OtherFrontiers(15)], ids=lambda p: p.name)
+def test_judge_of_frontiers_accepts_what_it_found_itself(problem):
+    """Bounds by weights and by prices meet, and with scores alone the judge finds them by itself."""
+    data = problem.data()
+    programs = programs_of(problem, data)
+    proof = certificates.by_highs(programs)
+    none = certificates.impossible(programs, proof.price)
+    assert none.any() == isinstance(problem, OtherFrontiers)
+    high, short = certificates.upper(programs, proof)
+    assert np.all(short[~none] < 1e-9)
+    low = certificates.lower(programs, proof.price)
+    assert low[~none] == pytest.approx(high[~none], abs=1e-9)
+    answer = {"efficiency": np.where(none, np.nan, low)}
+    assert problem.score(data, answer) < 1e-9
+    for change in (2e-8, -2e-8):
+        one = answer["efficiency"].copy()
+        one[np.flatnonzero(~none)[3]] += change
+        assert problem.score(data, {"efficiency": one}) > problem.tolerance
+        assert problem.score(data, {"efficiency": one, **vars(proof)}) > problem.tolerance
+
+
+def test_judge_of_frontiers_by_scipy():
+    """Plain programs, unit by unit, without the judge's bounds or its model."""
+    from scipy.optimize import linprog
+
+    problem = OtherFrontiers(8)
+    data = problem.data()
+    x, y, found = data["x"], data["y"], []
+    for unit, left in zip(data["unit"], data["left"], strict=True):
+        others = np.arange(8) != left
+        sides = np.vstack([np.column_stack([-x[unit], x[others].T]), np.column_stack([[0.0, 0.0], -y[others].T])])
+        right = np.append(np.zeros(4), -y[unit])
+        done = linprog([1.0] + [0.0] * 7, sides, right, [[0.0] + [1.0] * 7], [1.0])
+        found.append(done.fun if done.success else np.nan)
+    assert np.isnan(found).any()
+    assert problem.score(data, {"efficiency": np.array(found)}) < 1e-9
+
+
+def test_judge_of_frontiers_believes_nothing_unproved():
+    problem = OtherFrontiers(15)
+    data = problem.data()
+    answer = solvers_of(problem)[0].solve(data)
+    none = np.isnan(answer["efficiency"])
+    assert none.any() and problem.score(data, answer) < 1e-9
+    outside, inside = np.flatnonzero(none)[0], np.flatnonzero(~none & (answer["efficiency"] < 0.99))[0]
+    in_it = np.flatnonzero((answer["weight"][inside] > 0.1) & (answer["peer"][inside] >= 0))[0]
+    for name, at, value in (
+        ("efficiency", inside, np.nan),
+        ("efficiency", outside, 1.0),
+        ("price", inside, answer["price"][inside] * [2.0, 1, 1, 1, 1, 1]),
+        ("price", inside, np.nan),
+        ("price", outside, 0.0),
+        ("weight", (inside, in_it), 0.0),
+        ("peer", (inside, in_it), -1),
+    ):
+        wrong = answer[name].copy()
+        wrong[at] = value
+        assert not problem.score(data, answer | {name: wrong}) <= problem.tolerance, (name, at)
+    assert problem.score(data, answer | {"efficiency": answer["efficiency"][:-1]}) == np.inf
+
+
+def test_judge_of_frontiers_lets_a_unit_left_out_be_no_peer():
+    """The frontier of all units, with its own weights and prices, is not an answer."""
+    problem = OtherFrontiers(15)
+    data = problem.data()
+    whole = solvers_of(Frontier(15))[0].solve(data)
+    assert problem.score(data, {name: np.concatenate([value] * 15) for name, value in whole.items()}) > 0.01
+
+
+def test_judge_of_frontiers_wants_outputs_to_be_reached():
+    """By weights on (1, 1) and a price of the input alone (2, 2) could do with half; but then it makes half."""
+    goods, one = np.array([[1.0], [2.0]]), np.array([1])
+    programs = certificates.Programs(goods, goods, one, -one)
+    proof = certificates.Certificate(np.array([[0]]), np.array([[1.0]]), np.array([[1.0, 0.0]]))
+    assert certificates.distance(programs, np.array([0.5]), proof) == 0.5
+    proof = certificates.Certificate(np.array([[1]]), np.array([[1.0]]), np.array([[1.0, 1.0]]))
+    assert certificates.distance(programs, np.array([1.0]), proof) == 0.0
+
+
+def test_a_sample_is_judged_scaled_up_and_said():
+    problem = Frontier(1_200, inputs=2, outputs=2)
+    data = problem.data()
+    solver = next(s for s in solvers_of(problem) if s.name == plan.LINPROG)
+    answer = solver.solve(solver.prepare(data))
+    assert len(answer["efficiency"]) == len(answer["at"]) == 40
+    assert problem.score(data, answer) <= problem.tolerance
+    assert problem.score(data, moved(answer, 1e-7)) > problem.tolerance
+    found = {**answer["cost"], "extra_mb": 1.0, "score": 0.0, "stages": {}, "sampled": answer["sampled"]}
+    result = tables.Result(plan.Item(problem, 1), [runner.summed_up(problem, solver, "", [found])])
+    assert "| loop of SciPy linprog (40 of 1,200 programs, scaled up) |" in tables.table(result)
+
+
+def test_goods_are_what_their_kind_says():
+    few, ties = (Frontier(1_000, kind=kind).data() for kind in ("few efficient", "ties"))
+    goods = np.column_stack([ties["x"], ties["y"]])
+    assert np.all(goods == np.round(goods)) and goods.min() >= 1
+    assert len(np.unique(goods, axis=0)) <= 900
+    found = solvers_of(Frontier(98))[0].solve(few)["efficiency"]
+    assert 6 <= np.sum(found > 1 - 1e-9) <= 20
 
 
 def measured(solver, score, cpu=1.0):
@@ -164,4 +280,5 @@ def test_import_needs_no_rival():
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     rivals = {"statsmodels", "sklearn", "linearmodels", "glum", "tabmat", "pyfixest"}
+    rivals |= {"deapack", "dealib", "Pyfrontier", "pulp"}
     assert not rivals & set(json.loads(done.stdout))

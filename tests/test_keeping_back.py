@@ -185,11 +185,20 @@ def test_few_events_a_person_year() -> None:
     assert {"K03", "K17"} <= set(frame.index[frame["observed"].isna()])
 
 
-def test_no_file_of_the_folder_moves_with_counts_kept_back(tmp_path: Path) -> None:
+def with_frontier(table: dict[str, object], **changes: object) -> dict[str, object]:
+    asked = {"inputs": ["people"], "outputs": ["cases"], "returns": "vrs", "composition": ["age"], "nearest": 12}
+    words = {"inputs": "eleverne", "outputs": "fraværet"}
+    texts = {lang: dict(text) | {"frontier": words} for lang, text in table["texts"].items()}
+    return table | {"frontier": asked | changes, "texts": texts}
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_no_file_of_the_folder_moves_with_counts_kept_back(best: bool, tmp_path: Path) -> None:
     """Tables, page, figures and manifest are alike to the byte whatever the counts kept back are, but for the time."""
     data = few()
     totals = data.groupby("unit")["cases"].sum()
-    study = parse_study(asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1))
+    asked = asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1)
+    study = parse_study(with_frontier(asked) if best else asked)
     moved = exchanged(data)
     for name, table in (("first", data), ("second", moved)):
         run_study(study, out=tmp_path / name, data=table, lang="en", danish_csv=True)
@@ -204,6 +213,31 @@ def test_no_file_of_the_folder_moves_with_counts_kept_back(tmp_path: Path) -> No
             assert whole[0]["studies"][0]["data"]["sha256"] == "withheld for disclosure control"
         else:
             assert first == second, file
+    if best:
+        units = pd.read_csv(tmp_path / "first" / "small.csv").set_index("unit")
+        hidden = set(units.index[units["observed"].isna()])
+        assert {"K03", "K17"} <= hidden
+        assert units["frontier_efficiency"].isna().equals(units["observed"].isna())
+        peers = pd.read_csv(tmp_path / "first" / "small-frontier.csv", encoding="utf-8-sig")
+        assert not hidden & (set(peers["unit"]) | set(peers["name"]))
+        assert len(set(peers["unit"])) == len(units) - len(hidden)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"frontier": {"inputs": ["beds"]}}, "only the outcome and the size may be goods; nothing judges 'beds'"),
+        ({"frontier": {"outputs_by": "kind"}}, r"frontier\.outputs_by: not together with disclosure"),
+        ({"model": {"missing": "drop"}}, "not together with model.missing = 'drop'"),
+    ],
+)
+def test_best_practice_may_not_tell_what_nothing_judges(changes: dict[str, dict[str, object]], fault: str) -> None:
+    table = with_frontier(asked_of_few(threshold=5), **changes.get("frontier", {}))
+    table["model"] = dict(table["model"]) | changes.get("model", {})
+    with pytest.raises(SpecificationError, match=fault):
+        parse_study(table)
+    del table["disclosure"]
+    parse_study(table)
 
 
 def test_what_is_kept_back_is_told_where_too_little_is_left() -> None:

@@ -19,6 +19,7 @@ from benchmodels.comparison import Comparison, Source
 from benchmodels.errors import SpecificationError
 from benchmodels.flags import Method, explained_share, flag
 from benchmodels.report import Chapter, Labels, render_page, wording
+from benchmodels.report.chapter import BestPractice
 from benchmodels.report.figures import Values, caterpillar, funnel
 from benchmodels.report.limits import lines_of
 
@@ -712,3 +713,126 @@ def test_case_mix_in_common_is_behind_a_fold() -> None:
     assert "Ligner kommunerne" not in render(
         replace(case, difference=replace(case.difference, overlap=np.full(len(NAMES), np.nan)))
     )
+
+
+# --- best practice ---
+
+
+def practised(**changes: object) -> Chapter:
+    """The chapter with a frontier: one unit of each kind, and one that the frontier does not know."""
+    places = {"Aarhus": (0.9234, "within"), "Ærø": (1.0, "best"), "Fanø": (1.0, "slack"), "Vejle": (np.nan, "none")}
+    scores = pd.DataFrame(
+        [
+            {"unit": unit, "efficiency": value, "place": place, "status": "solved" if value == value else "infeasible"}
+            for unit, (value, place) in places.items()
+        ]
+    ).assign(peer_for=[0, 2, 0, 0])
+    peers = pd.DataFrame(
+        [("Aarhus", NAMES[2], 20.0, 0.651), ("Aarhus", "Ærø", 0.5, 0.345), ("Aarhus", "Fanø", 0.1, 0.004),
+         ("Ærø", "Ærø", 1.0, 1.0), ("Fanø", "Ærø", 0.2, 1.0)],
+        columns=["unit", "peer", "weight", "share"],
+    )  # fmt: skip
+    targets = pd.DataFrame(
+        [
+            {"unit": unit, "good": good, "part": part, "value": value, "target": target, "slack": 0.0}
+            for unit in places
+            for good, part, value, target in (
+                ("cost", "input", 1234567.0, 1140000.0),
+                ("persons: <b>", "output", 12.34, 12.34),
+            )
+        ]
+    )
+    labels = replace(LABELS, inputs="udgifterne", outputs="lige så mange", terms={"cost": "udgift", "persons": "folk"})
+    found = BestPractice(
+        scores=scores, peers=peers, targets=targets, orientation="input", returns="crs", composition=("C(age)",),
+        nearest=40, model="DEA(<i>)",
+        certificate="3 of 4 programs solved, 0 of them one by one; largest violation of a row 1.1e-16, of a price "
+        "2.0e-16",
+    )  # fmt: skip
+    return replace(chapter(), labels=labels, frontier=replace(found, **changes))
+
+
+def test_best_practice_of_a_unit_in_words() -> None:
+    html = render(practised())
+    words = words_of(html, "Aarhus")
+    assert words["slots"]["frontier"] == (
+        "Efter beregningen ville de bedste sammenlignelige kommuner bruge 92\u00a0% af udgifterne i Aarhus til lige så "
+        "mange."
+    )
+    assert words["slots"]["frontier_peers"] == (
+        f"Aarhus er holdt op mod {NAMES[2]} (65\u00a0%), Ærø (34\u00a0%) og 1 til med under 1\u00a0%."
+    )
+    assert words["goods"] == [["Udgift", "1.234.567", "1.140.000"], ["Folk: <b>", "12,3", "12,3"]]
+    best = words_of(html, "Ærø")
+    assert best["goods"] == []
+    assert best["slots"]["frontier_peers"] == ""
+    assert "Ingen sammenlignelig kommune gør det bedre end Ærø" in best["slots"]["frontier"]
+    assert "mangler nogen at holde kommunen op mod" in best["slots"]["frontier"]
+    assert "målet for 2 andre" in best["slots"]["frontier"]
+    loose = words_of(html, "Fanø")
+    assert "på nogle af dem gør andre det bedre" in loose["slots"]["frontier"]
+    assert loose["goods"]
+    reader = read(html)
+    assert reader.unbalanced == []
+    assert not [tag for tag, _ in reader.elements if tag in ("b", "i")]
+
+
+def test_a_unit_without_an_answer_is_told_why_and_has_no_target() -> None:
+    html = render(practised(), lang="en")
+    for unit, why in (("Vejle", "no combination of the others makes as much"), ("=1+1", "not part of the calculation")):
+        words = words_of(html, unit)
+        assert words["slots"]["frontier"].startswith(f"There is no figure of best practice for {unit}: ")
+        assert why in words["slots"]["frontier"]
+        assert (words["goods"], words["slots"]["frontier_peers"]) == ([], "")
+        assert "nan" not in json.dumps(words).casefold()
+
+
+@pytest.mark.parametrize("lang", ["da", "en"])
+def test_best_practice_is_no_verdict_and_no_rank(lang: str) -> None:
+    html = render(practised(), lang=lang)
+    caution = {"da": ("ingen opgjort usikkerhed", "ikke hvem der er god"), "en": ("no stated", "not who is good")}[lang]
+    for told in caution:
+        assert html.count(told) >= 2
+    assert {"da": "1 af 3", "en": "1 of 3"}[lang] in html
+    assert {"da": "ville de bedste sammenlignelige bruge 100", "en": "would use 100"}[lang] in html  # the median
+    # Nobody is put in order by it: no column of the table of units, no value to sort by.
+    assert html.count("aria-sort") == render(chapter(), lang=lang).count("aria-sort")
+    assert "0.9234" not in html
+    said = " ".join(words_of(html, unit)["slots"]["frontier"] for unit in NAMES).casefold()
+    for word in ("nummer", "plads", "rank", "number", "besparelse", "saving"):
+        assert word not in said, word
+    fold = html[html.index(wording(lang).table["frontier_method_title"]) :]
+    assert "DEA(&lt;i&gt;)" in fold
+    assert {"da": "3 af 4 regnestykker", "en": "3 of 4 programs"}[lang] in fold
+    assert {"da": "de 40 kommuner, den selv medregnet, der ligner mest i age", "en": "the 40 kommuner"}[lang] in fold
+    assert wording(lang).table["frontier_title"] not in re.sub(r"<script.*", "", render(lang=lang), flags=re.S)
+
+
+def test_too_few_units_for_the_goods_are_told_in_words() -> None:
+    assert "Det er få" not in render(practised())
+    html = render(practised(nearest=5))
+    assert html.count("højst 5 kommuner at holde hver af dem op mod, og 2 slags tal") == 2
+    assert practised(nearest=None).frontier.few  # four units, one input and one output
+
+
+@pytest.mark.parametrize("returns", ["crs", "vrs", "drs", "irs"])
+@pytest.mark.parametrize("orientation", ["input", "output"])
+def test_every_kind_of_frontier_has_words(returns: str, orientation: str) -> None:
+    for lang in ("da", "en"):
+        environment = {"x": "high", "y": "low", "z": "same"}
+        case = practised(
+            returns=returns, orientation=orientation, composition=(), nearest=None, environment=environment
+        )
+        html = render(case, lang=lang)
+        fold = html[html.index(wording(lang).table["frontier_method_title"]) :]
+        assert re.search(r"\. [a-zæøå]", re.search(r"<p>(.*?)</p>", fold, re.S).group(1)) is None
+        assert "92" in words_of(html, "Aarhus")["slots"]["frontier"]
+        for status in ("absent", "infeasible", "unbounded", "not_solved"):
+            assert f"frontier_why_{status}" in wording(lang).table
+
+
+def test_simulated_best_practice_says_so() -> None:
+    case = practised()
+    made = replace(case, difference=comparison("difference", simulated=True), ratio=comparison("ratio", simulated=True))
+    assert 'Bedste praksis <span class="small">(Simulerede tal)</span>' in render(made)
+    assert '<h4 class="sub">Bedste praksis</h4>' in render(case)

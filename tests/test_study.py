@@ -73,7 +73,11 @@ def test_shipped_studies_are_complete_in_both_languages() -> None:
         da, en = study.words("da"), study.words("en")
         assert len(da.caveats) == len(en.caveats) >= 5
         assert set(da.terms) == set(en.terms)
-        assert all(name in study.model.formula for name in da.terms)
+        frontier = study.frontier
+        others = set() if frontier is None else set(frontier.columns())
+        if frontier is not None and frontier.outputs_by is not None:
+            others |= set(load_table(study).cases[frontier.outputs_by])
+        assert all(name in study.model.formula or name in others for name in da.terms)
 
 
 def test_every_fault_is_told_at_once() -> None:
@@ -621,3 +625,201 @@ def test_figures_on_file_are_the_same_bytes_and_say_that_they_are_simulated(tmp_
         # Letters are drawn as paths, each after a comment that holds the words; the title is text.
         assert "<!-- Simulerede tal -->" in text
         assert "<dc:title>Fravær: Simulerede tal</dc:title>" in text
+
+
+# --- best practice ---
+
+
+GOODS = {"inputs": "udgifterne", "outputs": "lige så mange"}
+
+
+def asked_of_the_best(**changes: object) -> dict[str, object]:
+    table = spec(
+        roles={"unit": "kommune", "exposure": "borgere", "period": "år"},
+        model={"kind": "pooled", "family": "gaussian", "formula": "udgift ~ andel"},
+        data__aggregate={"by": ["kommune", "år"], "sum": ["udgift", "pladser"]},
+        comparison__rank=False,
+        frontier={"inputs": ["udgift"], "outputs": ["pladser"], "returns": "crs"},
+        texts__da__frontier=GOODS,
+        texts__en__frontier=GOODS,
+    )
+    table["frontier"] |= changes
+    return table
+
+
+def places(k: int = 14) -> pd.DataFrame:
+    """Units in three years with two services each, the price of a place known."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for i in range(k):
+        for year in (2020, 2021, 2022):
+            people, share = int(rng.integers(2_000, 9_000)), float(rng.normal(20, 4))
+            for service in ("let", "tung"):
+                many = float(rng.integers(20, 60) * (1 + i % 3))
+                rows.append((f"K{i:02d}", year, service, people, share, many, many * (10.0 + i % 5), f"R{i % 2}"))
+    return pd.DataFrame(rows, columns=["kommune", "år", "service", "borgere", "andel", "pladser", "udgift", "egn"])
+
+
+def test_the_frontier_is_of_sums_over_all_rows_of_a_unit() -> None:
+    data = places()
+    data.attrs = {"simulated": True, "source": "drawn"}
+    outcome = answer(parse_study(asked_of_the_best()), data=data)
+    fit = outcome.frontier
+    assert fit is not None
+    sums = data.groupby("kommune")[["udgift", "pladser"]].sum()
+    price = sums["udgift"] / sums["pladser"]
+    # One input, one output, constant returns: the least price against one's own.
+    np.testing.assert_allclose(fit.efficiency, price.min() / price, rtol=1e-9)
+    assert fit.goods.simulated
+    frame = outcome.to_frame().set_index("unit")
+    np.testing.assert_allclose(frame["frontier_efficiency"], (price.min() / price)[frame.index], rtol=1e-9)
+    assert "frontier_efficiency" not in answer(parse_study(spec()), data=small_table()).to_frame()
+
+
+def test_outputs_are_split_by_the_levels_of_a_column_that_is_summed_away() -> None:
+    data = places()
+    data = data[~((data["kommune"] == "K03") & (data["service"] == "tung"))]
+    outcome = answer(parse_study(asked_of_the_best(outputs_by="service")), data=data)
+    goods = outcome.frontier.goods
+    assert goods.names == ("udgift", "pladser: let", "pladser: tung")
+    split = data.groupby(["kommune", "service"])["pladser"].sum().unstack(fill_value=0.0)
+    np.testing.assert_allclose(goods.outputs, split.to_numpy())
+    assert goods.outputs[3, 1] == 0.0
+    lost = data.assign(service=data["service"].where(data["år"] > 2020))
+    with pytest.raises(DataError, match="frontier: table: 'service' lacks values"):
+        answer(parse_study(asked_of_the_best(outputs_by="service")), data=lost)
+
+
+def test_conditions_are_averaged_by_size_and_frequencies_multiply() -> None:
+    data = places()
+    table = asked_of_the_best(composition=["andel"], nearest=5, environment={"egn": "same", "borgere": "low"})
+    goods = answer(parse_study(table), data=data).frontier.goods
+    weighted = data.groupby("kommune").apply(lambda g: np.average(g["andel"], weights=g["borgere"]))
+    np.testing.assert_allclose(goods.conditions["andel"], weighted)
+    assert goods.conditions["egn"].tolist() == [f"R{i % 2}" for i in range(14)]
+    mixed = data.assign(egn=np.where(data["år"] == 2020, "x", data["egn"]))
+    with pytest.raises(DataError, match="frontier: 'egn' is to be the same for peers"):
+        answer(parse_study(table), data=mixed)
+    table = asked_of_the_best()
+    del table["data"]["aggregate"]
+    table["roles"] |= {"frequency": "gange"}
+    twice = data.assign(gange=1 + (data["år"] == 2020))
+    found = answer(parse_study(table), data=twice).frontier.goods
+    rows = pd.concat([data, data[data["år"] == 2020]])
+    np.testing.assert_allclose(found.inputs[:, 0], rows.groupby("kommune")["udgift"].sum())
+
+
+def test_a_sum_that_lacks_a_part_is_missing_and_not_smaller() -> None:
+    data = places().assign(dage=1.0)
+    data.loc[7, "dage"] = np.nan
+    with pytest.raises(DataError, match="frontier: .*'dage'"):
+        answer(parse_study(asked_of_the_best(outputs=["dage"])), data=data)
+    with pytest.raises(DataError, match=r"table: no column 'pladserne' \(did you mean 'pladser'\?\)"):
+        answer(parse_study(asked_of_the_best(outputs=["pladserne"])), data=data)
+    with pytest.raises(DataError, match="frontier: table: column 'service' is not numeric"):
+        answer(parse_study(asked_of_the_best(outputs=["service"])), data=data)
+
+
+def test_both_halves_are_of_the_same_units() -> None:
+    data = places()
+    data["andel"] = data["andel"].where(data["kommune"] != "K05")
+    table = asked_of_the_best()
+    table["model"]["missing"] = "drop"
+    outcome = answer(parse_study(table), data=data)
+    assert outcome.frontier.unit.tolist() == outcome.main.unit.tolist()
+    assert "K05" not in outcome.frontier.unit
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"frontier__returns": "CRS"}, r"frontier.returns: must be one of 'crs', 'vrs', 'drs', 'irs' \(found 'CRS'\)"),
+        ({"frontier__inputs": ["udgift", "pladser"]}, "frontier: 'pladser' plays two parts"),
+        ({"frontier__outputs": ["kommune"]}, "frontier: 'kommune' plays two parts"),
+        ({"frontier__outputs_by": "udgift"}, "frontier: 'udgift' plays two parts"),
+        ({"frontier__environment": {"udgift": "low"}}, "frontier: 'udgift' plays two parts"),
+        ({"frontier__environment": {"x": "good"}}, "frontier.environment.x: must be one of 'high', 'low', 'same'"),
+        ({"frontier__nearest": 9}, r"frontier: composition and nearest go together \(found only 'nearest'\)"),
+        ({"frontier__composition": ["x"]}, "composition and nearest go together .found only 'composition'"),
+        ({"frontier__inptus": ["x"]}, "frontier.inptus: unknown key; did you mean 'inputs'"),
+        ({"frontier__inputs": []}, "frontier.inputs: "),
+        ({"roles__sampling_weights": "w"}, "frontier: sums of a sample are no totals"),
+        ({"texts__da__frontier": {"inputs": "x"}}, "texts.da.frontier.outputs: is missing"),
+        ({"frontier": "udgift"}, "frontier: "),
+    ],
+)
+def test_faults_of_a_frontier_are_told_with_the_others(changes: dict[str, object], fault: str) -> None:
+    table = asked_of_the_best()
+    for path, value in {**changes, "roles__unti": "x"}.items():
+        *sections, key = path.split("__")
+        inner = table
+        for section in sections:
+            inner = inner[section]
+        inner[key] = value
+    with pytest.raises(SpecificationError, match=fault) as caught:
+        parse_study(table)
+    assert "roles.unti: unknown key" in str(caught.value)
+
+
+def test_a_frontier_and_its_words_go_together() -> None:
+    table = asked_of_the_best()
+    del table["texts"]["en"]["frontier"]
+    with pytest.raises(SpecificationError, match="texts.en.frontier: is missing: the study has a frontier"):
+        parse_study(table)
+    with pytest.raises(SpecificationError, match="texts.da.frontier: the study has no frontier"):
+        parse_study(spec(texts__da__frontier=GOODS))
+
+
+def test_peers_and_targets_on_file_and_their_certificate_in_the_manifest(tmp_path: Path) -> None:
+    study = parse_study(asked_of_the_best(outputs_by="service", composition=["andel"], nearest=3))
+    html = run_study(study, out=tmp_path / "out", data=places(), danish_csv=True, lang="en").read_text(encoding="utf-8")
+    out = tmp_path / "out"
+    table, danish = (read_table(out / f"small-frontier{ending}") for ending in (".csv", ".da.csv"))
+    pd.testing.assert_frame_equal(table, danish)
+    assert list(table) == ["unit", "part", "name", "weight", "share", "value", "target", "slack"]
+    peers, goods = table[table["part"] == "peer"], table[table["part"] != "peer"]
+    np.testing.assert_allclose(peers.groupby("unit")["share"].sum(), 1.0)
+    assert peers.groupby("unit")["share"].apply(lambda s: s.is_monotonic_decreasing).all()
+    assert len(goods) == 14 * 3
+    # The peers, as many times as they count, use what the target says.
+    cost = goods[goods["part"] == "input"].set_index("unit")
+    made = (peers["weight"] * cost["value"].loc[peers["name"]].to_numpy()).groupby(peers["unit"]).sum()
+    np.testing.assert_allclose(made, cost["target"], rtol=1e-9)
+    units = read_table(out / "small.csv").set_index("unit")
+    np.testing.assert_allclose(cost["target"] / cost["value"], units["frontier_efficiency"][cost.index], rtol=1e-9)
+    [record] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["studies"]
+    assert record["frontier"]["certificate"].startswith("14 of 14 programs solved")
+    assert parse_study(record["study"]).frontier == study.frontier
+    assert "small-frontier.da.csv" in html
+    # Three units to be held against, one input and two outputs: the page and the notes say that they are few.
+    assert "Each has at most 3 municipalities to be held against" in html
+
+
+def test_a_unit_without_an_answer_stays_in_the_tables_as_missing() -> None:
+    from benchmodels.replication.best_practice import best_practice_of
+
+    outcome = answer(parse_study(asked_of_the_best()), data=places())
+    fit = outcome.frontier
+    efficiency, status = fit.efficiency.copy(), fit.status.copy()
+    efficiency[2], status[2] = np.nan, "infeasible"
+    fit.__dict__["scores"] = replace(fit.scores, efficiency=efficiency, status=status)
+    found = best_practice_of(fit).scores
+    assert found["place"].tolist().count("none") == 1
+    assert found.loc[2, ["place", "status"]].tolist() == ["none", "infeasible"]
+    assert outcome.to_frame()["frontier_efficiency"].isna().tolist() == [i == 2 for i in range(14)]
+
+
+def test_slack_is_told_apart_from_nobody_doing_better() -> None:
+    from benchmodels.replication.best_practice import best_practice_of
+
+    fit = answer(parse_study(asked_of_the_best()), data=places()).frontier
+    best = best_practice_of(fit).scores.query("place == 'best'")["unit"].tolist()
+    assert len(best) == 3  # the price of a place is the same in every fifth unit
+    targets = fit.targets()
+    rows = targets.index[(targets["unit"].isin(best)) & (targets["part"] == "output")]
+    # By rounding alone, not at all, and by a tenth.
+    targets.loc[rows, "slack"] = targets.loc[rows, "value"] * [1e-12, 0.0, 0.1]
+    fit.__dict__["targets"] = lambda: targets
+    found = best_practice_of(fit).scores.set_index("unit")
+    assert found.loc[best, "place"].tolist() == ["best", "best", "slack"]
+    assert set(found["place"]) == {"best", "slack", "within"}

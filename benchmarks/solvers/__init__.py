@@ -3,14 +3,26 @@
 from benchmarks.problems import (
     Bootstrap,
     Cells,
+    Frontier,
     LeaveOut,
     LinearIntercept,
     Logit,
+    OtherFrontiers,
     Problem,
     RandomIntercept,
     UnitEffects,
 )
-from benchmarks.solvers import bootstrap, cells, leave_out, linear_intercept, logit, random_intercept, unit_effects
+from benchmarks.solvers import (
+    bootstrap,
+    cells,
+    frontier,
+    leave_out,
+    linear_intercept,
+    logit,
+    other_frontiers,
+    random_intercept,
+    unit_effects,
+)
 from benchmarks.solvers.solver import Solver
 
 __all__ = ["Solver", "solvers_of"]
@@ -23,6 +35,8 @@ SOLVERS: dict[type[Problem], tuple[Solver, ...]] = {
     Bootstrap: bootstrap.SOLVERS,
     Cells: cells.SOLVERS,
     LeaveOut: leave_out.SOLVERS,
+    Frontier: frontier.SOLVERS,
+    OtherFrontiers: other_frontiers.SOLVERS,
 }
 
 

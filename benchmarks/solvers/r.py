@@ -14,14 +14,15 @@ from benchmarks.problems import Answer, Data
 from benchmarks.solvers.solver import Solver
 
 SCRIPT = Path(__file__).with_name("rivals.R")
+VECTORS = ("slopes", "efficiency")
 
 
 def _write(data: Data) -> TemporaryDirectory[str]:
     folder = TemporaryDirectory()
     place = Path(folder.name)
     data["x"].T.astype("<f8").tofile(place / "x.bin")
-    data["y"].astype("<f8").tofile(place / "y.bin")
-    data["unit"].astype("<i4").tofile(place / "unit.bin")
+    data["y"].T.astype("<f8").tofile(place / "y.bin")
+    data.get("unit", np.arange(len(data["x"]))).astype("<i4").tofile(place / "unit.bin")
     return folder
 
 
@@ -35,8 +36,8 @@ def _run(task: str, folder: TemporaryDirectory[str]) -> Answer:
         name, value = line.split()
         said.setdefault(name, []).append(float(value))
     cost = {name: said.pop(name)[0] for name in ("cpu", "wall", "extra_mb")}
-    single = {name: values[0] for name, values in said.items() if name != "slopes"}
-    return {"slopes": np.array(said["slopes"]), "cost": cost} | single
+    found = {name: np.array(values) if name in VECTORS else values[0] for name, values in said.items()}
+    return found | {"cost": cost}
 
 
 def r_solver(name: str, task: str, note: str, **limits: Any) -> Solver:

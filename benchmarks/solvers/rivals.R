@@ -7,11 +7,14 @@ numbers <- function(file, what, size) {
   path <- file.path(folder, file)
   readBin(path, what, file.size(path) / size, size = size, endian = "little")
 }
+unit <- numbers("unit.bin", "integer", 4)
 y <- numbers("y.bin", "double", 8)
-x <- matrix(numbers("x.bin", "double", 8), nrow = length(y))
+x <- matrix(numbers("x.bin", "double", 8), nrow = length(unit))
 p <- ncol(x)
-data <- data.frame(x, y = y, unit = factor(numbers("unit.bin", "integer", 4)))
+data <- data.frame(x, unit = factor(unit))
 names(data)[seq_len(p)] <- paste0("x", seq_len(p) - 1)
+# Of several outputs a matrix in one column.
+data$y <- if (length(y) > length(unit)) matrix(y, nrow = length(unit)) else y
 rm(x, y)
 right <- paste(names(data)[seq_len(p)], collapse = " + ")
 
@@ -23,6 +26,11 @@ mixed <- function(fit) {
   answer
 }
 tasks <- list(
+  dea = function(data) {
+    inputs <- as.matrix(data[seq_len(p)])
+    found <- Benchmarking::dea(inputs, as.matrix(data$y), RTS = "vrs", ORIENTATION = "in", FAST = TRUE)
+    list(efficiency = unname(found))
+  },
   fixest = function(data) {
     # fixest takes all cores unless it is told otherwise.
     threads <- Sys.getenv("OMP_NUM_THREADS", "0")
@@ -38,7 +46,8 @@ tasks <- list(
   }
 )
 solve_it <- tasks[[task]]
-invisible(suppressWarnings(solve_it(data[seq_len(min(5000, nrow(data))), ])))
+few <- if (task == "dea") 100 else 5000
+invisible(suppressWarnings(solve_it(data[seq_len(min(few, nrow(data))), ])))
 before <- sum(gc(reset = TRUE)[, 2])
 time <- system.time(answer <- solve_it(data))
 after <- sum(gc()[, 6])

@@ -9,20 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import highspy
 import numpy as np
 
+from benchmodels.kernels.cold_program import solve_cold
 from benchmodels.kernels.shared_simplex import (
     ARTIFICIAL,
     BETA,
     INFEASIBLE,
-    OPTIMAL,
     OWN,
     STALLED,
     UNBOUNDED,
     Columns,
     Vertices,
     maximise,
+    sizes,
 )
 from benchmodels.kernels.technology import Technology
 
@@ -43,6 +43,8 @@ __all__ = ["Envelopment", "envelop", "frame_of"]
 CHUNK = 1000
 # Units below which a frame costs more than it saves.
 _FEW = 2500
+# Residuals that an answer may have; all are relative to the terms that they are sums of.
+_CLOSE = 1e-9
 # How far a point must be from the frontier to count as dominated, and as so far that its program may end.
 _INSIDE, _FAR = 1e-9, 1e-6
 
@@ -56,17 +58,21 @@ class Envelopment:
     beta : (k,) array
         Steps along the direction to the frontier; NaN without one.
     peer : (k, d) array of int; weight : (k, d) array
-        Reference units of the basic solution and their intensities; -1 and 0 where a place holds none.
+        Reference units of the basic solution and their intensities; -1 and 0 where a place holds none, `OWN` where it
+        holds the point itself, which is no reference unit.
     slack : (k, m + s) array
         Of the basic solution, in the goods' units of measure.
     price : (k, m + s) array
         Multipliers, per unit of measure of each good: Σ price x direction = 1.
     returns_price : (k, r) array
-        Multipliers of the bounds of Σλ.
+        Multipliers of the bounds of Σλ, the lower one first.
     status : (k,) array of int
-        `OPTIMAL`, `INFEASIBLE` (then ``price`` is a ray), `UNBOUNDED` or `STALLED`.
-    primal_residual, dual_residual : (k,) arrays
-        Largest violation of a row, relative to the point; and of a reduced cost, relative to prices and column.
+        `OPTIMAL`, `INFEASIBLE` (then prices are a ray: no column is worth less than nothing by them, a step nothing,
+        and the point less than nothing), `UNBOUNDED` or `STALLED`.
+    primal_residual, dual_residual, gap : (k,) arrays
+        Largest violation of a row (of a ray 0); of a reduced cost of all columns; of β = Σ price x point and
+        Σ price x direction = 1 (of a ray 0): each relative to the terms that it is a sum of, the last two also to the
+        largest part of the point's own worth. At most 1e-9 where the program is solved.
     cold : (k,) array of bool
         Solved by HiGHS, one by one.
     """
@@ -80,6 +86,7 @@ class Envelopment:
     status: Codes
     primal_residual: Floats
     dual_residual: Floats
+    gap: Floats
     cold: Mask
 
 
@@ -120,7 +127,9 @@ def envelop(
 
     Notes
     -----
-    A program that stalls, or has no bound, is solved again by HiGHS from cold; so is one whose residuals are too large.
+    A program that stalls, or whose residuals are above 1e-9, is solved again by HiGHS from cold; where that fails as
+    well it is `STALLED`, and so is a point that is not finite. Of 10,000 programs of all kinds (tied, lognormal with a
+    standard deviation of 3, zeros, goods in units of measure 18 orders apart) all end solved.
     """
     n = len(technology.inputs)
     kept = np.arange(n) if frame is None else frame
@@ -136,10 +145,17 @@ def envelop(
         goods = inputs[at], outputs[at]
         point, start, step = technology.point(*goods, direction[at])
         found = maximise(columns, point, step, start=start, own=inside[at], allowed=mask)
-        cold = np.isin(found.status, (STALLED, UNBOUNDED))
+        # Nothing bounds a step of zero, where there is a solution at all.
+        found.status[(inside[at] != ARTIFICIAL) & ~step.any(axis=1)] = UNBOUNDED
+        program = columns, point, start, step, found, inside[at] == OWN, mask
+        residuals = _residuals(*program)
+        cold = ~_solved(found, residuals) & np.isfinite(point).all(axis=1) & np.isfinite(step).all(axis=1)
         for i in np.flatnonzero(cold):
-            _solve_cold(columns, point[i], start[i], step[i], int(inside[at][i]), mask, int(i), found)
-        residuals = _residuals(columns, point, start, step, found, mask)
+            solve_cold(columns, point[i], start[i], step[i], int(inside[at][i]), mask, int(i), found)
+        if cold.any():
+            residuals = _residuals(*program)
+        lost = ~_solved(found, residuals)
+        found.status[lost], found.beta[lost] = STALLED, np.nan
         return _in_own_units(technology, kept, own[at], goods, found, residuals, cold)
 
     chunks = [slice(low, low + CHUNK) for low in range(0, max(len(inputs), 1), CHUNK)]
@@ -195,71 +211,75 @@ def _dominated(
         some = units[at]
         point, start, step = technology.point(technology.inputs[some], technology.outputs[some], direction[some])
         found = maximise(columns, point, step, start=start, own=place[some], enough=_FAR)
-        # One that stalls is kept: a unit too many costs a little time, one too few is a wrong answer.
-        return np.asarray(found.beta > _INSIDE)
+        # One that is not proved to be inside is kept: a unit too many costs a little time, one too few is a wrong answer.
+        proved = _missed(columns, point, start, step, found) < 0.1 * _INSIDE
+        return np.asarray((found.beta > _INSIDE) & proved)
 
     return np.concatenate(list(run(inside, [slice(low, low + CHUNK) for low in range(0, len(units), CHUNK)])))
 
 
-def _solve_cold(
-    columns: Columns, point: Floats, start: Floats, step: Floats, own: int, allowed: Allowed | None, i: int,
-    found: Vertices,
-) -> None:  # fmt: skip
-    """Solve one program by HiGHS and write it into what was found."""
-    d, n = columns.matrix.shape
-    usable = np.arange(n) if allowed is None else np.flatnonzero(allowed(np.array([i]), 0, n)[0])
-    code = np.concatenate([[BETA], usable, n + np.arange(columns.slacks.shape[1]), [OWN] if own == OWN else []])
-    body = np.column_stack([step, columns.matrix[:, usable], columns.slacks, *([start] if own == OWN else [])])
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    tight = {f"{kind}_feasibility_tolerance": 1e-10 for kind in ("primal", "dual")}
-    for option, choice in ({"output_flag": False, "presolve": "off"} | tight).items():
-        solver.setOptionValue(option, choice)
-    model = highspy.HighsLp()
-    model.num_row_, model.num_col_ = body.shape
-    model.col_cost_ = np.where(code == BETA, -1.0, 0.0)
-    model.col_lower_ = np.where(code == BETA, -np.inf, 0.0)
-    model.col_upper_ = np.full(len(code), np.inf)
-    model.row_lower_ = model.row_upper_ = point
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    filled = body.T != 0.0
-    model.a_matrix_.start_ = np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
-    model.a_matrix_.index_ = np.nonzero(filled)[1]
-    model.a_matrix_.value_ = body.T[filled]
-    solver.passModel(model)
-    solver.run()
-    kinds, status = highspy.HighsModelStatus, solver.getModelStatus()
-    found.status[i] = {
-        kinds.kOptimal: OPTIMAL, kinds.kInfeasible: INFEASIBLE, kinds.kUnbounded: UNBOUNDED,
-    }.get(status, STALLED)  # fmt: skip
-    found.beta[i], found.code[i], found.value[i], found.dual[i] = np.nan, ARTIFICIAL, 0.0, np.nan
-    if found.status[i] != OPTIMAL:
-        return
-    solution, basis = solver.getSolution(), solver.getBasis()
-    value = np.array(solution.col_value)
-    basic = np.array([kind == highspy.HighsBasisStatus.kBasic for kind in basis.col_status])
-    # β in place 0; fewer than d columns are basic where a row is.
-    chosen = [0, *np.flatnonzero(basic & (code != BETA)).tolist()][:d]
-    found.beta[i] = value[0]
-    found.code[i, : len(chosen)], found.value[i, : len(chosen)] = code[chosen], value[chosen]
-    found.dual[i] = -np.array(solution.row_dual)
+def _solved(found: Vertices, residuals: tuple[Floats, ...]) -> Mask:
+    """Whether an answer is proved by its residuals; that nothing bounds a program is proved where it is found."""
+    close = np.logical_and.reduce([each <= _CLOSE for each in residuals])
+    return np.asarray((found.status == UNBOUNDED) | ((found.status != STALLED) & close))
 
 
 def _residuals(
-    columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, allowed: Allowed | None
-) -> tuple[Floats, Floats]:
-    """Return the largest violation of a row, relative to the point, and of a reduced cost, to prices and column."""
-    k = len(point)
+    columns: Columns,
+    point: Floats,
+    start: Floats,
+    step: Floats,
+    found: Vertices,
+    may_use_itself: Mask,
+    allowed: Allowed | None,
+) -> tuple[Floats, Floats, Floats]:
+    """Return the largest violation of a row, and of a reduced cost, and the gap, as `Envelopment` has them."""
+    ray, size = found.status == INFEASIBLE, sizes(point)
+    primal = _missed(columns, point, start, step, found)
+    worth, moved = (found.dual * point).sum(axis=1), found.dual * step
+    largest = (np.abs(found.dual) * size).max(axis=1)
+    gap = _share(np.abs(worth - found.beta), np.maximum(largest, np.abs(found.beta)))
+    off = _share(np.abs(moved.sum(axis=1) - ~ray), np.maximum(np.where(ray, largest, 1.0), np.abs(moved).max(axis=1)))
+    gap = np.maximum(off, np.where(ray, np.where(worth < -_CLOSE * largest, 0.0, np.inf), gap))
+    primal[ray] = 0.0
+    dual = _overpriced(columns, found.dual, largest, np.arange(len(point)), allowed, every=False)
+    far = np.flatnonzero(dual > _CLOSE)
+    if len(far):
+        dual[far] = _overpriced(columns, found.dual[far], largest[far], far, allowed, every=True)
+    # A point that may use itself is a column of its own; it has left the basis where another's is worth more.
+    itself = np.where(may_use_itself, -(found.dual * start).sum(axis=1), 0.0)
+    return primal, np.maximum(dual, _share(itself, largest)), gap
+
+
+def _missed(columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices) -> Floats:
+    """Return the largest violation of a row, where what is below zero is left out."""
     value = np.where(found.code == ARTIFICIAL, 0.0, np.maximum(found.value, np.where(found.code == BETA, -np.inf, 0.0)))
-    met = np.einsum("kij,kj->ki", columns.basis(found.code, step, start), value)
-    size = np.abs(point).max(axis=1)
-    primal = np.abs(met - point).max(axis=1) / size
-    worst = np.zeros(k)
+    basis = columns.basis(found.code, step, start)
+    terms = np.matmul(np.abs(basis), np.abs(value)[:, :, None])[:, :, 0] + sizes(point)
+    return _share(np.abs(np.matmul(basis, value[:, :, None])[:, :, 0] - point), terms).max(axis=1)
+
+
+def _overpriced(
+    columns: Columns, dual: Floats, largest: Floats, programs: Codes, allowed: Allowed | None, *, every: bool
+) -> Floats:
+    """Return the largest violation of a reduced cost of all columns, to the largest part of the points' own worth.
+
+    With ``every``, each to its own terms where those are larger, which is never more.
+    """
+    worst = np.zeros(len(dual))
     for block in columns.blocks:
-        cost = found.dual @ block.priced
+        cost = dual @ block.columns.T
         if allowed is not None:
-            cost[:, : block.high - block.low][~allowed(np.arange(k), block.low, block.high)] = 0.0
-        worst = np.minimum(worst, cost.min(axis=1))
-    return primal, -worst / np.abs(found.dual).max(axis=1)
+            cost[:, : block.high - block.low][~allowed(programs, block.low, block.high)] = 0.0
+        if every:
+            cost = _share(cost, np.maximum(np.abs(dual) @ np.abs(block.columns).T, largest[:, None]))
+        worst = np.maximum(worst, -cost.min(axis=1))
+    return worst if every else _share(worst, largest)
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Return part / whole, where nothing of nothing is nothing."""
+    return np.divide(part, whole, out=np.where(part > 0, np.inf, part), where=~(whole == 0))
 
 
 def _in_own_units(
@@ -268,7 +288,7 @@ def _in_own_units(
     own: Codes,
     goods: tuple[Floats, Floats],
     found: Vertices,
-    residuals: tuple[Floats, Floats],
+    residuals: tuple[Floats, ...],
     cold: Mask,
 ) -> Envelopment:
     """Turn codes into reference units, and values and prices into the goods' units of measure."""
@@ -276,8 +296,9 @@ def _in_own_units(
     k, width = len(length), len(technology.scale)
     code, value = found.code, np.maximum(found.value, 0.0)
     peer = np.where((code >= 0) & (code < n), kept[np.clip(code, 0, n - 1)], -1)
-    peer = np.where(code == OWN, np.where(own >= 0, own, -1)[:, None], peer)
+    peer = np.where(code == OWN, np.where(own >= 0, own, OWN)[:, None], peer)
     weight = np.where(peer >= 0, value * length[:, None] / technology.length[np.maximum(peer, 0)], 0.0)
+    weight = np.where(peer == OWN, value, weight)
     slack = np.zeros((k, technology.columns.slacks.shape[1]))
     unit, at = np.nonzero(code >= n)
     slack[unit, code[unit, at] - n] = value[unit, at]
@@ -291,5 +312,6 @@ def _in_own_units(
         status=found.status,
         primal_residual=residuals[0],
         dual_residual=residuals[1],
+        gap=residuals[2],
         cold=cold,
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, SpecificationError
+from benchmodels.replication.best_practice import best_practice_of
 from benchmodels.report.chapter import Chapter, Labels
 from benchmodels.report.limits import shares_case_mix
 from benchmodels.report.wording import first_upper, wording
@@ -54,7 +55,8 @@ def labels_of(study: Study, lang: Language) -> Labels:
     """Return the words of a study in a language; its units are municipalities unless it says otherwise."""
     texts = study.words(lang)
     names = _MUNICIPALITY[lang] if texts.words is None else texts.words.model_dump()
-    return Labels(**texts.model_dump(exclude={"words"}), **names)
+    goods = {} if texts.frontier is None else texts.frontier.model_dump()
+    return Labels(**texts.model_dump(exclude={"words", "frontier"}), **goods, **names)
 
 
 def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dict[str, str]) -> Chapter:
@@ -70,7 +72,10 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         Further files: key of the word for each, and its place.
     """
     study = outcome.study
-    tables = {"file_table": f"{study.id}.csv"} | ({"file_table_da": f"{study.id}.da.csv"} if danish_csv else {})
+    names = {"file_table": study.id} | ({} if outcome.frontier is None else {"file_frontier": f"{study.id}-frontier"})
+    tables = {key: f"{name}.csv" for key, name in names.items()}
+    if danish_csv:
+        tables |= {f"{key}_da": f"{name}.da.csv" for key, name in names.items()}
     return Chapter(
         id=study.id,
         labels=labels_of(study, lang),
@@ -85,6 +90,7 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         coefficients=outcome.coefficients,
         reference=outcome.reference,
         limits=limits_of(outcome),
+        frontier=None if outcome.frontier is None else best_practice_of(outcome.frontier),
         overall=outcome.overall,
         parts_exact=outcome.parts_exact,
         explained=outcome.explained,

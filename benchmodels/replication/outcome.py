@@ -16,6 +16,7 @@ from benchmodels.errors import (
     PartialResultWarning,
     SpecificationError,
 )
+from benchmodels.replication.best_practice import fit_frontier
 from benchmodels.replication.keeping_back import KeptBack, keep_back
 from benchmodels.replication.models import model_of
 from benchmodels.replication.tables import Table, load_table
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from benchmodels.comparison import Comparison
     from benchmodels.disclosure import Withholding
     from benchmodels.flags import ReferenceDistribution
+    from benchmodels.frontier import DEAFit
     from benchmodels.ranking import Ranking
     from benchmodels.replication.study import Asked, Study
     from benchmodels.shrinkage import Shrinkage
@@ -55,6 +57,8 @@ class Outcome:
         Of direct standardisation; None where the study asks for none.
     shrinkage : Shrinkage, optional
         Of the study's contrast, towards the mean; None where the model has no noise to shrink by.
+    frontier : DEAFit, optional
+        Best practice of the same units; None where the study asks for none.
     parts, calibration : DataFrame, optional
         None where the model does not have them.
     parts_exact : bool
@@ -77,6 +81,7 @@ class Outcome:
     reference: ReferenceDistribution | None
     ranking: Ranking | None
     shrinkage: Shrinkage | None
+    frontier: DEAFit | None
     parts: pd.DataFrame | None
     parts_exact: bool
     calibration: pd.DataFrame | None
@@ -126,6 +131,9 @@ class Outcome:
             names |= {f"simultaneous_{end}": f"rank_simultaneous_{end}" for end in ("lower", "upper")}
             whole = ranks.rename(columns=names).set_index("unit").astype("Int64").reset_index()
             frame = frame.merge(whole, on="unit", how="left", validate="1:1")
+        if self.frontier is not None:
+            found = dict(zip(self.frontier.unit.tolist(), self.frontier.efficiency.tolist(), strict=True))
+            frame["frontier_efficiency"] = [found.get(label, np.nan) for label in gap.unit.tolist()]
         frame["overlap"], frame["withheld"] = gap.overlap, gap.withheld
         return frame
 
@@ -179,6 +187,7 @@ def answer(
         _refuse_without_expected(main)
         flags, reference, explained = _verdicts(main, asked)
         shrinkage = _shrinkage(main)
+        frontier = fit_frontier(study, table, main.unit.tolist())
         (parts, exact), calibration = _parts(fit), _calibration(fit, study)
         step("rank")
         ranking = _ranking(fit, study, hidden, options=options, rng=rng)
@@ -191,6 +200,7 @@ def answer(
         reference=reference,
         ranking=ranking,
         shrinkage=shrinkage,
+        frontier=frontier,
         parts=parts,
         parts_exact=exact,
         calibration=calibration,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
+from benchmodels.replication.best_practice import frontier_table
 from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
 from benchmodels.replication.keeping_back import keep_back
 from benchmodels.replication.outcome import STEPS, Outcome, answer
@@ -92,9 +93,7 @@ def run_studies(
 
             outcome = answer(study, data=data, kept=kept[study.id], rng=np.random.default_rng(seed), progress=step)
             step("write")
-            write_csv(outcome.to_frame(), folder / f"{study.id}.csv")
-            if danish_csv:
-                write_csv(outcome.to_frame(), folder / f"{study.id}.da.csv", danish=True)
+            _write_tables(outcome, folder, danish_csv=danish_csv)
             files = figures_of(outcome, folder=folder, lang=lang)
             chapters.append(chapter_of(outcome, lang=lang, danish_csv=danish_csv, files=files))
             outcomes.append(outcome)
@@ -102,6 +101,16 @@ def run_studies(
         _finish(folder, outcomes, chapters, lang=lang, rng=rng, command=command)
         tell(total, total, "")
     return Path(out) / "index.html"
+
+
+def _write_tables(outcome: Outcome, folder: Path, *, danish_csv: bool) -> None:
+    tables = {outcome.study.id: outcome.to_frame()}
+    if outcome.frontier is not None:
+        tables[f"{outcome.study.id}-frontier"] = frontier_table(outcome.frontier)
+    for name, table in tables.items():
+        write_csv(table, folder / f"{name}.csv")
+        if danish_csv:
+            write_csv(table, folder / f"{name}.da.csv", danish=True)
 
 
 def _check_together(studies: Sequence[Study], *, data: object, lang: Language) -> None:
@@ -165,6 +174,9 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "noise": source.noise,
         "certificate": outcome.certificate,
         "parts_exact": outcome.parts_exact,
+        "frontier": {}
+        if outcome.frontier is None
+        else {"model": repr(outcome.frontier.model), "certificate": outcome.frontier.certificate},
         "reference": outcome.reference.label if outcome.reference is not None else "",
         "rng": outcome.ranking.rng if outcome.ranking is not None else "",
         "notes": list(outcome.notes),

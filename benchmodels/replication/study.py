@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraint
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.families import FamilyName, Link
 from benchmodels.reference import Method
+from benchmodels.replication.faults import COUNTS, SHARES, cross_faults, named
 from benchmodels.roles import Missing
 
 __all__ = ["Language", "Study", "Texts", "parse_study", "read_study", "shipped_studies"]
@@ -26,9 +27,6 @@ Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scalar = str | int | float | bool
 
 _FOLDER = Path(__file__).parent / "studies"
-# Families of cases out of so many, and of counts of any kind.
-_SHARES = ("binomial", "beta_binomial")
-_COUNTS = (*_SHARES, "poisson", "negative_binomial")
 _SHIPPED = ("special-education", "school-absence", "sheltered-housing")
 
 
@@ -140,6 +138,39 @@ class Disclosure(_Section):
     )
 
 
+class Frontier(_Section):
+    """Best practice: what the best comparable units would need, or make.
+
+    Goods are summed over the rows of a unit that are left by the filter, before any other sums: a figure that is
+    repeated on several rows would count several times. Conditions are averaged by size.
+    """
+
+    inputs: list[Name] = Field(min_length=1, description="Columns of what is used.")
+    outputs: list[Name] = Field(min_length=1, description="Columns of what is made.")
+    outputs_by: Name | None = Field(None, description="Column by whose levels each output is split, such as service.")
+    returns: Literal["crs", "vrs", "drs", "irs"] = Field(
+        description="Returns to scale: constant, variable, not increasing, not decreasing."
+    )
+    orientation: Literal["input", "output"] = Field(
+        "input", description="Whether less is to be used, or more to be made."
+    )
+    composition: list[Name] = Field(default_factory=list, description="Columns that comparable units are alike in.")
+    nearest: int | None = Field(None, ge=2, description="How many units, itself among them, a unit is held against.")
+    environment: dict[str, Literal["high", "low", "same"]] = Field(
+        default_factory=dict,
+        description="Conditions, and whether 'high' or 'low' is favourable: peers are no better placed, or the 'same'.",
+    )
+
+    def conditions(self) -> list[str]:
+        """Return the columns of what a unit is given, once each."""
+        return list(dict.fromkeys([*self.composition, *self.environment]))
+
+    def columns(self) -> list[str]:
+        """Return every column that is named, once each."""
+        by = [self.outputs_by] if self.outputs_by else []
+        return list(dict.fromkeys([*self.inputs, *self.outputs, *by, *self.conditions()]))
+
+
 class Words(_Section):
     """What a unit is called, where it is not a municipality."""
 
@@ -148,6 +179,13 @@ class Words(_Section):
     many: Name = Field(description="'municipalities'")
     the_many: Name = Field(description="'the municipalities'")
     everyone: Name = Field(description="'the whole country'")
+
+
+class Goods(_Section):
+    """What is used and what is made, as they stand in a sentence about best practice."""
+
+    inputs: Name = Field(description="'the cost'; where outputs are to rise, 'the same cost'.")
+    outputs: Name = Field(description="'as many full-year persons'; where outputs are to rise, 'the persons'.")
 
 
 class Texts(_Section):
@@ -159,10 +197,13 @@ class Texts(_Section):
     size: Name = Field(description="What the size counts: 'pupils'.")
     rate: Name = Field(description="Unit of measure of a level: '%' or 'DKK per inhabitant'.")
     measure: Name = Field(description="Unit of measure of a difference: 'percentage points'.")
-    terms: dict[str, Name] = Field(default_factory=dict, description="Label of each term of the formula or column.")
+    terms: dict[str, Name] = Field(
+        default_factory=dict, description="Label of each term of the formula, column, or level that splits outputs."
+    )
     caveats: list[Name] = Field(min_length=1, description="What the figures do not show.")
     sources: list[Name] = Field(default_factory=list, description="Where the table comes from.")
     words: Words | None = Field(None, description="What a unit is called; a municipality by default.")
+    frontier: Goods | None = Field(None, description="Goods in a sentence, where the study has a frontier.")
 
 
 class Study(_Section):
@@ -181,6 +222,7 @@ class Study(_Section):
     model: Model
     comparison: Asked
     disclosure: Disclosure | None = Field(None, description="Which small counts are kept back; none by default.")
+    frontier: Frontier | None = Field(None, description="Best practice beside the average; none by default.")
     texts: dict[Language, Texts] = Field(min_length=1)
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -192,12 +234,12 @@ class Study(_Section):
     @property
     def counted(self) -> bool:
         """Whether the outcome is a count of cases, and not an amount or a share."""
-        return self.model.family in _COUNTS
+        return self.model.family in COUNTS
 
     @property
     def bounded(self) -> bool:
         """Whether the outcome is a count out of so many cases."""
-        return self.model.family in _SHARES
+        return self.model.family in SHARES
 
     @property
     def data_file(self) -> Path | None:
@@ -214,8 +256,7 @@ class Study(_Section):
         """
         if lang not in self.texts:
             raise SpecificationError(
-                f"study {self.id!r} has no texts in {lang!r}; it has {_listed(self.texts)}. "
-                f"Add a [texts.{lang}] section"
+                f"study {self.id!r} has no texts in {lang!r}; it has {named(self.texts)}. Add a [texts.{lang}] section"
             )
         return self.texts[lang]
 
@@ -273,7 +314,7 @@ def parse_study(table: dict[str, Any], *, name: str = "study", folder: Path | No
     SpecificationError
         All faults at once, one a line, each with the path of its key.
     """
-    faults = _cross_faults(table)
+    faults = cross_faults(table)
     study = None
     try:
         study = Study.model_validate(table)
@@ -285,46 +326,6 @@ def parse_study(table: dict[str, Any], *, name: str = "study", folder: Path | No
         raise SpecificationError("\n  ".join([head, *faults]))
     study._folder = folder or Path()
     return study
-
-
-def _cross_faults(table: dict[str, Any]) -> list[str]:
-    """Faults between keys, found on the raw table so that they come together with those of single keys."""
-    faults = []
-    data = table.get("data")
-    if isinstance(data, dict) and ("dataset" in data) == ("path" in data):
-        found = "both" if "dataset" in data else "neither"
-        faults.append(f"data: exactly one of 'dataset' and 'path' must be given (found {found})")
-    model, roles, asked = table.get("model"), table.get("roles"), table.get("comparison")
-    if isinstance(model, dict) and isinstance(roles, dict):
-        family = model.get("family")
-        if family == "fractional" and "disclosure" in table:
-            faults.append("disclosure: is for counts and for costs, not for shares without counts")
-        if family not in _SHARES and "trials" in roles:
-            faults.append(f"roles.trials: belongs to family 'binomial' (found family {family!r})")
-        if isinstance(asked, dict):
-            faults += _limits_faults(asked, family, roles)
-    return faults
-
-
-def _limits_faults(asked: dict[str, Any], family: object, roles: dict[str, Any]) -> list[str]:
-    """Faults of a reference distribution that the outcome, or another option, does not have."""
-    limits = asked.get("limits", "tau")
-    faults = []
-    families = _SHARES if limits == "beta_binomial" else _COUNTS if limits in ("garwood", "negative_binomial") else ()
-    if families:
-        where = f"comparison.limits: {limits!r}"
-        if family not in families:
-            faults.append(f"{where} is of counts, family {_listed(families)} (found family {family!r})")
-        if asked.get("standard", "indirect") != "indirect":
-            faults.append(f"{where} is of the counts of each unit's own cases, standard 'indirect'")
-        if "sampling_weights" in roles:
-            faults.append(f"{where} is of whole counts; with roles.sampling_weights they are not")
-    trims = [name for name in ("winsorise", "truncate") if asked.get(name)]
-    if trims and limits not in ("tau", "phi"):
-        faults.append(f"comparison.{trims[0]}: is for limits 'tau' and 'phi' (found limits {limits!r})")
-    if len(trims) == 2:
-        faults.append("comparison.truncate: not together with winsorise")
-    return faults
 
 
 def _fault(item: dict[str, Any]) -> str:
@@ -367,7 +368,3 @@ def _section(loc: tuple[str | int, ...]) -> type[_Section] | None:
         options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
         section = next((o for o in options if isinstance(o, type) and issubclass(o, _Section)), None)
     return section
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(repr(name) for name in names)

@@ -32,6 +32,8 @@ class Table:
     ----------
     frame : DataFrame
         Rows as the model sees them: filtered, and summed where the study says so.
+    cases : DataFrame
+        The same before they are summed.
     name : str
         Data set, file name, or 'table' for one handed over in memory.
     sha256 : str
@@ -45,6 +47,7 @@ class Table:
     """
 
     frame: pd.DataFrame
+    cases: pd.DataFrame
     name: str
     sha256: str
     rows: int
@@ -103,7 +106,8 @@ def _prepared(
     attrs = dict(frame.attrs)
     if not rows:
         raise DataError(f"{name}: the table has no rows")
-    require_columns(frame, [*study.roles.columns(), *spec.filter], name=name)
+    frontier = study.frontier.columns() if study.frontier is not None else []
+    require_columns(frame, [*study.roles.columns(), *spec.filter, *frontier], name=name)
     for column, labels in without.items():
         frame = frame[~frame[column].isin(list(labels))]
         if frame.empty:
@@ -115,11 +119,13 @@ def _prepared(
             there = sorted(frame[column].dropna().astype(str).unique())[:10]
             raise DataError(f"{name}: no row has {column} = {wanted!r}; there is {', '.join(there)}")
         frame = kept
+    cases = frame.reset_index(drop=True)
     if spec.aggregate is not None:
         frame = _summed(frame, by=spec.aggregate.by, columns=spec.aggregate.sum, name=name)
         require_columns(frame, study.roles.columns(), name=f"{name} after aggregation")
     return Table(
         frame=frame.reset_index(drop=True),
+        cases=cases,
         name=name,
         sha256=sha256,
         rows=rows,

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from benchmodels.comparison import Comparison
     from benchmodels.flags import ReferenceDistribution
 
-__all__ = ["Chapter", "Labels"]
+__all__ = ["BestPractice", "Chapter", "Labels"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """The words of a study in the language of the page; see the schema of a study for what each says."""
+    """The words of a study in the language of the page; see the schema of a study for what each says.
+
+    ``inputs`` and ``outputs`` are what is used and made, as they stand in a sentence about best practice.
+    """
 
     title: str
     question: str
@@ -38,11 +41,66 @@ class Labels:
     many: str
     the_many: str
     everyone: str
+    inputs: str = ""
+    outputs: str = ""
 
     def term(self, term: str) -> str:
         """Return the label of a term of the formula, or of the column it is made of, or the term itself."""
         column = re.sub(r"^\w+\(\s*([^,()]+).*\)$", r"\1", term).strip()
         return self.terms.get(term) or self.terms.get(column) or column
+
+    def good(self, name: str) -> str:
+        """Return the label of a good, or of the column and the level that it was split from: 'column: level'."""
+        return ": ".join(self.terms.get(part, part) for part in ([name] if name in self.terms else name.split(": ", 1)))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BestPractice:
+    """What the best comparable units would need, or make.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        unit, efficiency, status, place, peer_for: 'best' where nobody comparable does better, 'slack' where somebody
+        does in some goods, 'within' or 'none'; and how many others the unit is a peer for.
+    peers : DataFrame
+        unit, peer, weight, share: share of the target that is made up by the peer.
+    targets : DataFrame
+        unit, good, part, value, target, slack.
+    orientation, returns : str
+    composition : tuple of str; nearest : int, optional; environment : mapping of str to str
+        Who is comparable.
+    model, certificate : str
+        The model as it prints, and what its solutions were checked by.
+    """
+
+    scores: pd.DataFrame
+    peers: pd.DataFrame
+    targets: pd.DataFrame
+    orientation: str
+    returns: str
+    composition: tuple[str, ...] = ()
+    nearest: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    certificate: str = ""
+
+    @property
+    def comparable(self) -> int:
+        """How many units, itself among them, a unit may be held against at most."""
+        return len(self.scores) if self.nearest is None else self.nearest
+
+    @property
+    def few(self) -> bool:
+        """Whether that is so few for so many goods that most will look best, max(m s, 3 (m + s)).
+
+        References
+        ----------
+        Cooper, Seiford & Tone (2007), Data Envelopment Analysis, 2nd ed., on the number of units.
+        """
+        goods = self.targets.drop_duplicates("good")["part"].tolist()
+        inputs, outputs = goods.count("input"), goods.count("output")
+        return self.comparable < max(inputs * outputs, 3 * (inputs + outputs))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,6 +136,7 @@ class Chapter:
         expected value.
     parts_exact : bool
         False where continuous covariates were gathered on a grid for the parts.
+    frontier : BestPractice, optional
     explained : float
         Share of the variation between units that composition explains; NaN where not known.
     scale, decimals : float, int
@@ -113,6 +172,7 @@ class Chapter:
     parts_exact: bool = True
     shrinkage: pd.DataFrame | None = None
     limits: pd.DataFrame | None = None
+    frontier: BestPractice | None = None
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 

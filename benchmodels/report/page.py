@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmodels.errors import SpecificationError
+from benchmodels.report.best_practice import few_words, method_words
 from benchmodels.report.figures import Values, caterpillar, funnel, overlap
 from benchmodels.report.limits import (
     LOW_OVERLAP,
@@ -125,6 +126,8 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "different_counts": _counts([row.different for row in rows], w),
         "overlap": overlap_words(chapter, w) if shares_case_mix(chapter.main.overlap) else "",
         "intervals": bool(np.isfinite(chapter.main.lower).any() or np.isfinite(chapter.main.upper).any()),
+        "frontier_few": few_words(chapter, w),
+        "frontier_method": method_words(chapter, w),
         "notes": _notes(chapter, w),
         "drawings": _drawings(chapter, rows, w),
         "y_label": {

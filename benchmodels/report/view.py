@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.decomposition import LEFT_OUT
+from benchmodels.report.best_practice import national_tile, practice_of
 from benchmodels.report.limits import limits_kind
 from benchmodels.report.wording import first_upper
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.comparison import Comparison
+    from benchmodels.report.best_practice import Practice
     from benchmodels.report.chapter import Chapter
     from benchmodels.report.wording import Wording
 
@@ -51,6 +53,7 @@ class Row:
     parts_end: str
     cells: tuple[str, ...]
     sort: tuple[float | None, ...]
+    practice: Practice | None = None
 
     def words(self, w: Wording) -> dict[str, Any]:
         """Return what the script puts into the profile, as text only."""
@@ -74,7 +77,10 @@ class Row:
             slots[f"{kind}_short"] = short_verdict(w, kind, verdict)
             by_chance = "_plain" if kind == "unusual" and verdict != "withheld" and self.limits == "_plain" else ""
             slots[f"{kind}_why"] = w(f"{kind}_{verdict}_why{by_chance}", unit=self.label, why=self.withheld)
+        if self.practice is not None:
+            slots |= {"frontier": self.practice.sentence, "frontier_peers": self.practice.peers}
         return {
+            "goods": [list(good) for good in self.practice.goods] if self.practice is not None else [],
             "slots": slots,
             "states": {"different": self.different, "unusual": self.unusual},
             "parts": [list(part) for part in self.parts],
@@ -104,6 +110,7 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
     ranks = _ranks(chapter)
     ranked = _ranked_words(chapter, w, ranks)
     parts = _parts(chapter)
+    practice = practice_of(chapter, w)
     return [
         _row(
             chapter,
@@ -114,6 +121,7 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
             rank=ranks.get(label),
             ranked=ranked,
             parts=parts.get(label, {}),
+            practice=practice.get(label),
         )
         for i, label in enumerate(chapter.main.unit.tolist())
     ]
@@ -129,6 +137,7 @@ def _row(
     rank: dict[str, float] | None,
     ranked: str,
     parts: dict[str, float],
+    practice: Practice | None,
 ) -> Row:
     labels, scale, decimals = chapter.labels, chapter.scale, chapter.decimals
     label, size = str(chapter.main.unit[i]), float(chapter.main.size[i])
@@ -183,6 +192,7 @@ def _row(
         parts=_told_parts(chapter, w, parts, should),
         parts_end=w.number(should, part_decimals(chapter)),
         cells=cells,
+        practice=practice,
         sort=tuple(
             float(v) if math.isfinite(v) else None
             for v in (size, own, should, gap, lower, ratio, ratio_lower, rank_value)
@@ -336,7 +346,7 @@ def national_tiles(chapter: Chapter, rows: list[Row], w: Wording) -> list[tuple[
             spread = w.amount(tau * chapter.scale, chapter.labels.measure, max(chapter.decimals, 1))
         tiles.append((spread, w("national_spread"), w("national_spread_note")))
         tiles.append((w.number(phi, 1), w("national_dispersion"), w("national_dispersion_note")))
-    return tiles
+    return tiles + national_tile(chapter, w)
 
 
 def _divided(total: float, size: float) -> float:

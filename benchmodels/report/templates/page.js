@@ -39,6 +39,17 @@
     });
   }
 
+  function drawGoods(body, goods) {
+    body.replaceChildren();
+    goods.forEach(function (good) {
+      var row = cell("tr", null);
+      var name = cell("th", good[0]);
+      name.scope = "row";
+      row.append(name, cell("td", good[1], "n"), cell("td", good[2], "n"));
+      body.appendChild(row);
+    });
+  }
+
   function tag(svg, mark, label) {
     var text = document.createElementNS(svg.namespaceURI, "text");
     var width = svg.viewBox.baseVal.width;
@@ -76,6 +87,10 @@
     all(".parts", root).forEach(function (part) {
       part.hidden = words.parts.length === 0;
       if (words.parts.length) { drawParts(part.querySelector("tbody"), words.parts); }
+    });
+    all("table.goods", root).forEach(function (table) {
+      table.hidden = words.goods.length === 0;
+      drawGoods(table.tBodies[0], words.goods);
     });
   }
 
