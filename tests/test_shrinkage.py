@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from benchmodels.adjustment.given import compare_expected
 from benchmodels.comparison import Comparison, Source
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.grading import expected_ranks, report_card
@@ -458,3 +459,13 @@ def test_a_unit_without_noise_to_rounding_says_nothing_of_the_size_needed():
     assert 0 < minimum_size(found) < np.inf
     with pytest.raises(SpecificationError, match="without noise"):
         minimum_size(quiet(make(rng.normal(size=12), np.geomspace(1e-12, 1e-11, 12), size=size)))
+
+
+def test_a_target_that_rests_on_few_cases_is_said_to() -> None:
+    observed, expected = np.array([5, 9, 2, 4, 8, 5, 1, 0.0]), np.array([5, 6, 4, 5, 6, 5, 3, 2.0])
+    table = pd.DataFrame({"unit": [f"u{i}" for i in range(8)], "o": observed, "e": expected})
+    compared = compare_expected(table, unit="unit", observed="o", expected="e")
+    group = np.repeat([0.0, 1.0], [6, 2])[:, None]
+    assert any("2 of 8 units rests on few cases" in n for n in shrink(compared, prior="gamma", towards=group).notes)
+    more = compare_expected(table.assign(o=50 * observed, e=50 * expected), unit="unit", observed="o", expected="e")
+    assert not any("few cases" in n for n in shrink(more, prior="gamma", towards=group).notes)
