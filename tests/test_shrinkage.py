@@ -466,6 +466,10 @@ def test_a_target_that_rests_on_few_cases_is_said_to() -> None:
     table = pd.DataFrame({"unit": [f"u{i}" for i in range(8)], "o": observed, "e": expected})
     compared = compare_expected(table, unit="unit", observed="o", expected="e")
     group = np.repeat([0.0, 1.0], [6, 2])[:, None]
-    assert any("2 of 8 units rests on few cases" in n for n in shrink(compared, prior="gamma", towards=group).notes)
     more = compare_expected(table.assign(o=50 * observed, e=50 * expected), unit="unit", observed="o", expected="e")
-    assert not any("few cases" in n for n in shrink(more, prior="gamma", towards=group).notes)
+    with warnings.catch_warnings():
+        # That effects go with precision is no matter here.
+        warnings.simplefilter("ignore", BenchmodelsWarning)
+        few, many = (shrink(c, prior="gamma", towards=group).notes for c in (compared, more))
+    assert any("2 of 8 units rests on few cases" in note for note in few)
+    assert not any("few cases" in note for note in many)

@@ -158,8 +158,8 @@ def _few_cases(expected: Floats, design: Floats) -> tuple[str, ...]:
     if not few:
         return ()
     return (
-        f"the target of {few} of {len(expected)} units rests on few cases (fewer than about {round(_ROUGH**-2)}): their "
-        "limits are approximate",
+        f"the target of {few} of {len(expected)} units rests on few cases (fewer than about {round(_ROUGH**-2)}): "
+        "their limits are approximate",
     )
 
 
