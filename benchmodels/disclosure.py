@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -86,8 +86,24 @@ class Withholding:
         return replace(self, withheld=self.withheld | further, lower=lower, upper=upper)
 
     def rows(self, frame: pd.DataFrame, *, unit: str) -> pd.DataFrame:
-        """Return the rows of a table whose unit is published: a model fitted to them knows nothing of the others."""
+        """Return the rows of a table whose unit is published: a model fitted to them knows nothing of the others.
+
+        Raises
+        ------
+        DataError
+            A label that was not decided on, such as 101 for '0101'.
+        """
+        self.refuse_unknown(frame[unit])
         return frame[~frame[unit].isin(self.unit[self.withheld].tolist())]
+
+    def refuse_unknown(self, labels: pd.Series[Any]) -> None:
+        """Raise DataError where a label was not decided on: it would pass as published."""
+        decided = set(self.unit.tolist())
+        unknown = [label for label in labels.dropna().unique().tolist() if label not in decided]
+        if unknown:
+            raise DataError(
+                f"not among the units decided on: {listed(unknown)}; these are {listed(self.unit.tolist())}"
+            )
 
     def apply(self, comparison: Comparison) -> Comparison:
         """Return a comparison of all k units in which the withheld ones have a reason and no number but their size.
@@ -115,7 +131,9 @@ class Withholding:
                 empty = 0.0 if name == "shared" else self.reason if name == "withheld" else np.nan
                 filled[name] = np.full((len(self.unit), *values.shape[1:]), empty, dtype=values.dtype)
                 filled[name][target] = values[source]
-        return Comparison(**(filled | {"unit": self.unit, "size": self.size}))
+        # Of those published what the comparison rests on, which may be fewer rows than were decided on.
+        size = np.where(self.withheld, self.size, filled["size"])
+        return Comparison(**(filled | {"unit": self.unit, "size": size}))
 
 
 def withheld_units(
@@ -152,14 +170,14 @@ def withheld_units(
     Withholding
         An attacker who knows all that is published, the sizes, the sum of the withheld counts, and this rule itself
         cannot exclude any count from 1 (0 with ``zeros``) to ``threshold - 1`` of a unit with few cases; nor any such
-        complement. One unit that knows its own count cannot compute another's.
+        complement. One unit that knows its own count cannot compute another's by subtraction.
 
     Raises
     ------
     SpecificationError
         Too few units are left to hide those with few cases among.
     DataError
-        Counts missing, negative or above their size; duplicate labels.
+        Counts missing, negative, no whole numbers or above their size; duplicate labels.
 
     Warns
     -----
@@ -169,9 +187,10 @@ def withheld_units(
     Notes
     -----
     Companions are the two smallest units by size, which is public, that have enough cases themselves; seldom three.
-    Not covered: two withheld units that tell each other their counts; other tables of the same cases (regions, age
-    groups, outcomes that add up), which must leave out the same rows, as studies run together do; and the same table
-    published at a lower threshold.
+    Not covered: withheld units that know their own counts and reason from the rule, or tell each other; other tables of
+    the same cases (regions, age groups, outcomes that add up), which must leave out the same rows, as studies run
+    together do; the same table published at a lower threshold; and clusters (schools) within units that are published,
+    whose counts a standard error between clusters may give away.
 
     Examples
     --------
@@ -181,8 +200,11 @@ def withheld_units(
     >>> found.withheld.tolist(), found.upper[0].item()
     ([True, True, True, False], 41.0)
     """
-    label, order = _labelled(unit, size)
+    _check_total(total)
+    label, order = _labelled(unit, size, count)
     count, size = np.asarray(count, float), np.asarray(size, float)
+    if not np.array_equal(count, np.round(count)):
+        raise DataError("counts must be whole numbers, and there for every unit; for amounts see withheld_totals")
     ceiling = size if bounded else np.full(len(count), np.inf)
     risk = count_risk(count, ceiling, threshold=threshold, zeros=zeros)
     withheld = risk.risky
@@ -214,7 +236,7 @@ def withheld_totals(
     size : (k,) array
         What the amount is told per, which is public; companions are taken in its order.
     contributors : (k,) array
-        How many persons or places contribute.
+        How many persons or places contribute more than nothing.
     largest : (k, 2) array
         The two largest contributions, 0 where there is none.
     threshold : int, default 5
@@ -259,7 +281,8 @@ def withheld_totals(
     """
     if threshold < 2:
         raise SpecificationError(f"threshold={threshold!r}; a number of contributors is small below 2 or more")
-    label, order = _labelled(unit, size)
+    _check_total(total)
+    label, order = _labelled(unit, size, amount, contributors)
     amount, size, contributors = (np.asarray(values, float) for values in (amount, size, contributors))
     if not (np.all(amount >= 0) and np.all(np.isfinite(amount)) and np.all(contributors >= 0)):
         raise DataError("amounts must be there and zero or more, as must the numbers of contributors")
@@ -337,11 +360,27 @@ def withheld_cells(
     return pd.DataFrame(found.suppressed.reshape(whole.shape), *labels)
 
 
-def _labelled(unit: ArrayLike, size: Floats) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
+def _check_total(total: Total) -> None:
+    if total not in get_args(Total):
+        raise SpecificationError(f"total={total!r}; allowed are {', '.join(map(repr, get_args(Total)))}")
+
+
+def _labelled(unit: ArrayLike, size: Floats, *values: Floats) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
     """Return labels, and positions in the public order: by size, and by label where sizes are equal."""
-    label = np.empty(len(size), dtype=object)
-    label[:] = np.asarray(unit).tolist()
-    if len(set(label.tolist())) < len(label):
+    there = list(unit) if isinstance(unit, list | tuple) else np.asarray(unit, dtype=object).tolist()
+    lengths = {len(there), len(size), *map(len, values)}
+    if len(lengths) > 1:
+        raise DataError(
+            f"one label, count and size for each unit; found {', '.join(map(str, sorted(lengths)))} of them"
+        )
+    label = np.empty(len(there), dtype=object)
+    for i, name in enumerate(there):
+        label[i] = name
+    try:
+        twice = len(set(there)) < len(there)
+    except TypeError as error:
+        raise DataError("labels of units must be text or numbers") from error
+    if twice:
         raise DataError("units to be withheld need one label each; some labels are there twice")
     by_label = np.array(sorted(range(len(label)), key=lambda i: str(label[i])), dtype=np.intp)
     return label, by_label[np.argsort(np.asarray(size, float)[by_label], kind="stable")]

@@ -94,7 +94,13 @@ def publishable_frame(
         'withheld', and a column ``withheld`` the reason.
     significant : int, optional
         Digits that numbers of all rows outside ``keep`` are rounded to.
+
+    Raises
+    ------
+    DataError
+        A label that was not decided on, such as 101 for '0101'.
     """
+    withholding.refuse_unknown(frame[unit])
     hidden = frame[unit].isin(withholding.unit[withholding.withheld].tolist())
     frame = frame.copy()
     for name in frame.columns.difference([unit, *keep], sort=False):
@@ -110,7 +116,10 @@ def publishable_frame(
 
 
 def publishable_notes(notes: Sequence[str], withholding: Withholding) -> tuple[str, ...]:
-    """Return the notes that name no withheld unit: why a unit is without uncertainty may tell its count."""
+    """Return the notes that name no withheld unit: why a unit is without uncertainty may tell its count.
+
+    For notes of a fit to all units. Labels that are numbers are met in any number, so that a note too many is dropped.
+    """
     labels = "|".join(re.escape(str(label)) for label in withholding.unit[withholding.withheld])
     named = re.compile(rf"(?<!\w)(?:{labels})(?!\w)")
     ours = "units withheld for disclosure control: "

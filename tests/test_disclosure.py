@@ -430,3 +430,40 @@ def test_cells_of_a_table_with_margins(threshold, zeros):
 def test_tables_that_hold_no_counts(counts):
     with pytest.raises(DataError, match="counts"):
         withheld_cells(pd.DataFrame(counts))
+
+
+def test_labels_that_were_not_decided_on_are_refused():
+    """A code that has lost its zero would pass as published."""
+    found = quiet(withheld_units, ["0101", "0147", "0151", "0153"], np.array([2.0, 9, 30, 41]), SIZE[:4])
+    frame = pd.DataFrame({"unit": [101, 147, 151, 153], "size": SIZE[:4], "observed": [2, 9, 30, 41]})
+    for act in (lambda: publishable_frame(frame, found), lambda: found.rows(frame, unit="unit")):
+        with pytest.raises(DataError, match="not among the units decided on: 101"):
+            act()
+
+
+def test_published_units_keep_the_size_that_their_figures_rest_on():
+    found = quiet(withheld_units, labels(10), COUNT, SIZE)
+    fewer = compared(found.rows(table(), unit="unit").assign(n=lambda rows: rows["n"] - 10))
+    applied = found.apply(fewer)
+    np.testing.assert_array_equal(applied.size[~found.withheld], fewer.size)
+    np.testing.assert_array_equal(applied.size[found.withheld], SIZE[:3])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"total": "hidden"}, SpecificationError, "total='hidden'; allowed are 'published', 'withheld'"),
+        ({"count": np.array([0.5, 9, 30, 41])}, DataError, "whole numbers"),
+        ({"unit": ["a", "b", "c"]}, DataError, "found 3, 4 of them"),
+        ({"unit": [["a"], ["b"], ["c"], ["d"]]}, DataError, "text or numbers"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(change, error, message):
+    asked = {"unit": list("abcd"), "count": np.array([2.0, 9, 30, 41]), "size": SIZE[:4]} | change
+    with pytest.raises(error, match=message):
+        withheld_units(**asked)
+
+
+def test_labels_may_be_tuples():
+    found = quiet(withheld_units, [("a", i) for i in range(4)], np.array([2.0, 9, 30, 41]), SIZE[:4])
+    assert found.withheld.sum() == 3

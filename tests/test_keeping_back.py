@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmodels.errors import SpecificationError
+from benchmodels.errors import DataError, SpecificationError
 from benchmodels.replication import Study, answer, parse_study, run_studies, run_study
+from benchmodels.replication.keeping_back import keep_back
 from tests.test_study import spec
 
 
@@ -264,3 +265,96 @@ def test_rows_dropped_of_units_kept_back_are_not_told() -> None:
     notes = [note for note in answer(parse_study(table), data=data).notes if "dropped" in note]
     assert len(notes) == 1
     assert notes[0].startswith("1 of ")
+
+
+def test_what_is_left_between_two_tables_is_a_count_as_well(tmp_path: Path) -> None:
+    data = nested()
+    at = {u: data.index[data["unit"] == u] for u in ("K05", "K08", "K11")}
+    # K08: five and three of eight; K05: one case in group a; a row of K11 is dropped for want of a covariate.
+    data.loc[at["K08"], ["cases", "mild"]] = [[3, 5], [0, 0], [0, 0], [0, 0]]
+    data.loc[data.index[(data["unit"] == "K05") & (data["group"] == "a")], "cases"] = 1
+    data["all"], data["x"] = data["cases"] + data["mild"], 1.0 + np.arange(len(data)) % 3
+    data.loc[at["K11"][0], ["x", "cases"]] = [np.nan, 2]
+    data.to_csv(tmp_path / "few.csv", index=False)
+
+    def differences(first: Study, second: Study) -> pd.Series:
+        found = observed([first, second], tmp_path)
+        rest = (found[first.id] - found[second.id]).abs()
+        return rest[(rest > 0) & (rest < 5)]
+
+    whole, drop = linked(tmp_path, "whole"), asked_of_few(threshold=5)
+    drop["study"], drop["comparison"] = {"id": "drop"}, dict(drop["comparison"]) | {"rank": False}
+    drop["model"] = {"kind": "pooled", "family": "binomial", "formula": "cases ~ x", "missing": "drop"}
+    pairs = [
+        (linked(tmp_path, "all", outcome="all"), linked(tmp_path, "mild", outcome="mild")),
+        (whole, linked(tmp_path, "b", kept={"group": "b"})),
+        (whole, parse_study(drop, folder=tmp_path)),
+    ]
+    for first, second in pairs:
+        assert differences(first, second).empty, (first.id, second.id)
+        assert differences(second, first).empty, (first.id, second.id)
+
+
+def test_rates_of_linked_tables_are_of_the_rows_that_are_left(tmp_path: Path) -> None:
+    data = nested()
+    data.loc[data["unit"] == "K11", ["people", "cases"]] = [400, 40]
+    data.to_csv(tmp_path / "few.csv", index=False)
+    run_studies([linked(tmp_path, "here"), linked(tmp_path, "region", unit="region")], out=tmp_path / "out", lang="en")
+    here, region = (pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("here", "region"))
+    rest = data[~data["unit"].isin(here.loc[here["observed"].isna(), "unit"])]
+    total = rest.groupby("region")[["cases", "people"]].sum()
+    np.testing.assert_allclose(region["observed_rate"], 100 * total["cases"] / total["people"])
+    np.testing.assert_array_equal(region["size"], total["people"])
+
+
+@pytest.mark.parametrize("name", ["few.csv", "copy.csv"])
+def test_one_table_by_another_name_is_the_same_table(tmp_path: Path, name: str) -> None:
+    text = nested().to_csv(index=False)
+    for file in ("few.csv", "copy.csv"):
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    open_ = asked_of_few()
+    open_["study"], open_["data"] = {"id": "open"}, {"path": name, "sheet": "x"}
+    with pytest.raises(SpecificationError, match="keeps units back"):
+        run_studies([linked(tmp_path, "here"), parse_study(open_, folder=tmp_path)], out=tmp_path / "out")
+    closed = open_ | {"disclosure": {"threshold": 5}}
+    with pytest.raises(SpecificationError, match="one file in two ways"):
+        run_studies([linked(tmp_path, "here"), parse_study(closed, folder=tmp_path)], out=tmp_path / "out")
+
+
+def test_codes_of_another_study_leave_numbers_numbers(tmp_path: Path) -> None:
+    data = nested()
+    data.loc[[5, 6], "age"] = [7, 8]
+    data.loc[[5, 6], ["people", "cases"]] = [[30, 2], [60, 40]]
+    data.to_csv(tmp_path / "few.csv", index=False)
+    by_age = asked_of_few(threshold=5)
+    by_age["study"], by_age["roles"] = {"id": "age"}, {"unit": "age", "trials": "people"}
+    by_age["model"] = {"kind": "pooled", "family": "binomial", "formula": "cases ~ 1"}
+    here = asked_of_few(threshold=5)
+    here["study"], here["model"] = {"id": "here"}, {"kind": "pooled", "family": "binomial", "formula": "cases ~ age"}
+    studies = [parse_study(table, folder=tmp_path) for table in (here, by_age)]
+    kept = keep_back(studies)
+    assert kept["here"].without["age"]
+    assert answer(studies[0], kept=kept["here"]).coefficients["term"].tolist() == ["1", "age"]
+
+
+def test_people_who_cost_nothing_are_nobody_to_hide_among() -> None:
+    data = costs()
+    data = data[~data["unit"].isin(["K04", "K09"])]
+    rows = [{"unit": "K04", "person": f"z{i}", "age": i % 4, "cost": 5e4 if i < 3 else 0.0} for i in range(40)]
+    frame = answer(asked_of_costs(cluster="person"), data=pd.concat([data, pd.DataFrame(rows)])).to_frame()
+    assert np.isnan(frame.set_index("unit").loc["K04", "observed"])
+
+
+def test_clusters_are_said_not_to_be_protected() -> None:
+    data = few().assign(school=lambda rows: rows["unit"] + (rows["age"] > 2).map({True: "b", False: "a"}))
+    table = asked_of_few(threshold=5)
+    table["roles"] = {"unit": "unit", "trials": "people", "cluster": "school"}
+    notes = answer(parse_study(table), data=data).notes
+    assert any("counts of clusters within units are not protected" in note for note in notes)
+
+
+def test_too_few_left_says_how_many_are_kept_back() -> None:
+    data = few(4)
+    data.loc[data["unit"] == "K03", ["people", "cases"]] = [12, 1]
+    with pytest.raises(DataError, match=r"3 of 4 units are kept back by disclosure\.threshold = 5: too few are left"):
+        answer(parse_study(asked_of_few(threshold=5)), data=data)

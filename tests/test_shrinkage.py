@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from benchmodels.adjustment.given import compare_expected
 from benchmodels.comparison import Comparison, Source
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.grading import expected_ranks, report_card
@@ -458,3 +459,17 @@ def test_a_unit_without_noise_to_rounding_says_nothing_of_the_size_needed():
     assert 0 < minimum_size(found) < np.inf
     with pytest.raises(SpecificationError, match="without noise"):
         minimum_size(quiet(make(rng.normal(size=12), np.geomspace(1e-12, 1e-11, 12), size=size)))
+
+
+def test_a_target_that_rests_on_few_cases_is_said_to() -> None:
+    observed, expected = np.array([5, 9, 2, 4, 8, 5, 1, 0.0]), np.array([5, 6, 4, 5, 6, 5, 3, 2.0])
+    table = pd.DataFrame({"unit": [f"u{i}" for i in range(8)], "o": observed, "e": expected})
+    compared = compare_expected(table, unit="unit", observed="o", expected="e")
+    group = np.repeat([0.0, 1.0], [6, 2])[:, None]
+    more = compare_expected(table.assign(o=50 * observed, e=50 * expected), unit="unit", observed="o", expected="e")
+    with warnings.catch_warnings():
+        # That effects go with precision is no matter here.
+        warnings.simplefilter("ignore", BenchmodelsWarning)
+        few, many = (shrink(c, prior="gamma", towards=group).notes for c in (compared, more))
+    assert any("2 of 8 units rests on few cases" in note for note in few)
+    assert not any("few cases" in note for note in many)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST", "sum_bounds", "with_companions", "with_large_companions"]
 
-# Two, so that a unit that knows its own count still cannot tell another's from the sum.
+# Two, so that a unit that knows its own count still cannot compute another's from the sum.
 LEAST = 2
 # Other tables tried, in search of one that the same units would be withheld from; the first nearly always is.
 _TRIED = 64

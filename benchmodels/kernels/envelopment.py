@@ -256,7 +256,7 @@ def _missed(columns: Columns, point: Floats, start: Floats, step: Floats, found:
     value = np.where(found.code == ARTIFICIAL, 0.0, np.maximum(found.value, np.where(found.code == BETA, -np.inf, 0.0)))
     basis = columns.basis(found.code, step, start)
     terms = np.matmul(np.abs(basis), np.abs(value)[:, :, None])[:, :, 0] + sizes(point)
-    return _share(np.abs(np.matmul(basis, value[:, :, None])[:, :, 0] - point), terms).max(axis=1)
+    return np.asarray(_share(np.abs(np.matmul(basis, value[:, :, None])[:, :, 0] - point), terms).max(axis=1))
 
 
 def _overpriced(

@@ -1,7 +1,8 @@
 """Which units studies keep back, and the rows that are left out everywhere because of it.
 
 Studies of one table are tables of the same cases: a region less its published municipalities, all ages less one, two
-outcomes less one. So a row of a unit that any of them keeps back is in none of them.
+outcomes less one. So a row of a unit that any of them keeps back is in none of them, and where one table may be a part
+of another, what is left between the two is a count as well. Differences of three tables or more are not looked at.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import permutations
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from benchmodels.design import Design
     from benchmodels.disclosure import Withholding
     from benchmodels.replication.study import Study
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["KeptBack", "keep_back"]
 
@@ -81,10 +85,12 @@ def keep_back(studies: Sequence[Study], *, data: pd.DataFrame | str | Path | Non
     DataError
         As the tables give cause to; or too little is left.
     """
+    if all(study.disclosure is None for study in studies):
+        return {study.id: KeptBack() for study in studies}
     sources: dict[str, list[Study]] = defaultdict(list)
     for study in studies:
-        own = study.data.dataset or f"{study.data_file.resolve() if study.data_file else ''} {study.data.sheet or ''}"
-        sources[own].append(study)
+        # By content: one file may have two names, and a sheet no name.
+        sources[load_table(study, data=data).sha256].append(study)
     found: dict[str, KeptBack] = {}
     for linked in sources.values():
         found |= _of_one_table(linked, data=data)
@@ -95,62 +101,131 @@ def _of_one_table(studies: Sequence[Study], *, data: pd.DataFrame | str | Path |
     asked = [study for study in studies if study.disclosure is not None]
     if not asked:
         return {study.id: KeptBack() for study in studies}
-    for study in studies:
-        if study.disclosure is None:
-            raise SpecificationError(
-                f"study {study.id!r} reads the table of {asked[0].id!r}, which keeps units back, and would give them "
-                "away; add a [disclosure] section to it, or run it in a folder of its own"
-            )
-    without: dict[str, set[object]] = {study.roles.unit: set() for study in asked}
+    _refuse_apart(studies, asked[0])
+    without: dict[str, set[object]] = {}
     first: dict[str, Withholding] = {}
     while True:
         # All decide on the same rows, so that the first time each has all its units.
-        now = {s.id: _decided(s, load_table(s, data=data, without=without).frame) for s in asked}
+        totals = {s.id: _totals(s, load_table(s, data=data, without=without).frame) for s in asked}
+        now = {s.id: _decided(s, totals[s.id]) for s in asked}
         first = first or now
-        for study in asked:
-            found = now[study.id]
-            without[study.roles.unit] |= set(found.unit[found.withheld].tolist())
-        if not any(found.withheld.any() for found in now.values()):
+        gone = [(s.roles.unit, set(now[s.id].unit[now[s.id].withheld].tolist())) for s in asked]
+        gone += [(a.roles.unit, _between(a, b, totals[a.id], totals[b.id])) for a, b in permutations(asked, 2)]
+        if not any(labels for _, labels in gone):
             break
-    left = {name: set(found.unit.tolist()) for name, found in now.items()}
-    return {study.id: _together(study, first[study.id], left[study.id], without) for study in asked}
+        for column, labels in gone:
+            if labels:
+                without[column] = without.get(column, set()) | labels
+        for study in asked:
+            left = set(now[study.id].unit.tolist()) - without.get(study.roles.unit, set())
+            if len(left) < 2:
+                raise DataError(
+                    f"{_together(study, first[study.id], left, without).said()}: too few are left to be compared"
+                )
+    left_by = {name: set(found.unit.tolist()) for name, found in now.items()}
+    return {study.id: _together(study, first[study.id], left_by[study.id], without) for study in asked}
+
+
+def _refuse_apart(studies: Sequence[Study], first: Study) -> None:
+    """Refuse what would undo the protection of one table: a study without it, or one that reads it otherwise."""
+    for study in studies:
+        if study.disclosure is None:
+            raise SpecificationError(
+                f"study {study.id!r} reads the table of {first.id!r}, which keeps units back, and would give them "
+                "away; add a [disclosure] section to it, or run it in a folder of its own"
+            )
+        read = [
+            {name: getattr(s.data, name) for name in ("sep", "decimal", "encoding", "sheet")} for s in (first, study)
+        ]
+        if read[0] != read[1]:
+            raise SpecificationError(
+                f"studies {first.id!r} and {study.id!r} read one file in two ways, so that a unit kept back could pass "
+                "under another name; give both the same sep, decimal, encoding and sheet"
+            )
 
 
 def _together(study: Study, first: Withholding, left: set[object], without: Mapping[str, set[object]]) -> KeptBack:
     own = study.roles.unit
     units = first.also(set(first.unit.tolist()) - left)
-    others = {column: labels for column, labels in without.items() if labels and column != own}
     notes = [units.told] if units.told else []
     notes += [
         f"the rows of {len(labels)} units of {column!r} are left out here too: another table keeps them back"
-        for column, labels in others.items()
+        for column, labels in without.items()
+        if column != own
     ]
-    kept = KeptBack(units=units, without={c: labels for c, labels in without.items() if labels}, notes=tuple(notes))
-    if len(left) < 2:
-        raise DataError(f"{kept.said()}: too few are left to be compared")
-    return kept
+    if study.counted and study.roles.cluster is not None:
+        notes.append("counts of clusters within units are not protected: standard errors may tell them")
+    return KeptBack(units=units, without=without, notes=tuple(notes))
 
 
-def _decided(study: Study, frame: pd.DataFrame) -> Withholding:
-    """Return what the study keeps back of the rows that it may read, by its own counts or amounts alone."""
-    from benchmodels.disclosure import withheld_totals, withheld_units
+@dataclass(frozen=True, eq=False)
+class _Totals:
+    """Total and size of each unit, (k,) each, and who contributes to amounts."""
+
+    unit: NDArray[np.object_]
+    total: Floats
+    size: Floats
+    contributors: Floats
+    largest: Floats
+
+
+def _totals(study: Study, frame: pd.DataFrame) -> _Totals:
     from benchmodels.kernels.basis import group_sums
 
-    asked = study.disclosure
-    assert asked is not None
     with warnings.catch_warnings():
         # Of all units, told once more of those that are published: two counts of rows dropped would tell of the others.
         warnings.simplefilter("ignore", BenchmodelsWarning)
         design = _design(study, frame, by_contributor=not study.counted)
-        total, size = (group_sums(design.unit, values, len(design.units)) for values in (design.outcome, design.size))
+    total, size = (group_sums(design.unit, values, len(design.units)) for values in (design.outcome, design.size))
+    contributors, largest = (size, size) if study.counted else _contributors(design)
+    return _Totals(design.units, total, size, contributors, largest)
+
+
+def _decided(study: Study, found: _Totals) -> Withholding:
+    """Return what the study keeps back of the rows that it may read, by its own counts or amounts alone."""
+    from benchmodels.disclosure import withheld_totals, withheld_units
+
+    asked = study.disclosure
+    assert asked is not None
+    with warnings.catch_warnings():
+        # Told once, of what all studies together keep back.
+        warnings.simplefilter("ignore", BenchmodelsWarning)
         if study.counted:
             return withheld_units(
-                design.units, total, size, threshold=asked.threshold, zeros=asked.zeros, bounded=study.bounded
-            )
-        contributors, largest = _contributors(design)
+                found.unit, found.total, found.size,
+                threshold=asked.threshold, zeros=asked.zeros, bounded=study.bounded,
+            )  # fmt: skip
         return withheld_totals(
-            design.units, total, size, contributors, largest, threshold=asked.threshold, percent=asked.percent
-        )
+            found.unit, found.total, found.size, found.contributors, found.largest,
+            threshold=asked.threshold, percent=asked.percent,
+        )  # fmt: skip
+
+
+def _between(one: Study, other: Study, a: _Totals, b: _Totals) -> set[object]:
+    """Return units whose counts in two tables differ by few cases, where one table may be a part of the other."""
+    from benchmodels.disclosure import withheld_units
+
+    if one.roles.unit != other.roles.unit or not (one.counted and other.counted):
+        return set()
+    common, i, j = np.intersect1d(a.unit.astype(str), b.unit.astype(str), return_indices=True)
+    rest = a.total[i] - b.total[j]
+    if not len(common) or np.any(rest < 0) or np.any(a.size[i] < b.size[j]) or not np.any(rest > 0):
+        return set()
+    asked = [study.disclosure for study in (one, other) if study.disclosure is not None]
+    threshold, zeros = max(part.threshold for part in asked), any(part.zeros for part in asked)
+    told: Literal["published", "withheld"]
+    for told in ("published", "withheld"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", BenchmodelsWarning)
+                found = withheld_units(
+                    a.unit[i], rest, a.size[i], threshold=threshold, zeros=zeros, bounded=False, total=told
+                )
+        except SpecificationError:
+            # Too few units differ at all to hide those that differ by little among; their sum is in no statistic.
+            continue
+        return set(found.unit[found.withheld].tolist())
+    return set()
 
 
 def _design(study: Study, frame: pd.DataFrame, *, by_contributor: bool) -> Design:
@@ -181,6 +256,8 @@ def _contributors(design: Design) -> tuple[NDArray[np.float64], NDArray[np.float
     if (whole["amount"] < 0).any():
         raise DataError("amounts below zero: rules of dominance are for what adds up, such as costs")
     k = len(design.units)
+    # People who cost nothing are nobody to hide among.
+    whole = whole[whole["amount"] > 0]
     contributors = np.bincount(whole["unit"], minlength=k).astype(float)
     ranked = whole.sort_values(["unit", "amount"], ascending=[True, False], kind="stable")
     place = ranked.groupby("unit").cumcount().to_numpy()

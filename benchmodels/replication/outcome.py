@@ -208,7 +208,7 @@ def answer(
         overall=float(fit.design.outcome.sum() / fit.design.size.sum()),
         explained=explained,
         certificate=str(fit.certificate),
-        notes=_notes(caught, ranking, hidden),
+        notes=_notes(caught, ranking),
     )
 
 
@@ -333,17 +333,11 @@ def _ranking(
         return None
 
 
-def _notes(
-    caught: Sequence[warnings.WarningMessage], ranking: Ranking | None, hidden: Withholding | None
-) -> tuple[str, ...]:
+def _notes(caught: Sequence[warnings.WarningMessage], ranking: Ranking | None) -> tuple[str, ...]:
     """Keep our own warnings as notes, once each; hand all others on to where they were going."""
     for item in caught:
         if not issubclass(item.category, BenchmodelsWarning):
             warnings.warn_explicit(item.message, item.category, item.filename, item.lineno, source=item.source)
     told = [str(item.message) for item in caught if issubclass(item.category, BenchmodelsWarning)]
-    notes = tuple(dict.fromkeys([*told, *(ranking.notes if ranking is not None else ())]))
-    if hidden is None:
-        return notes
-    from benchmodels.publishing import publishable_notes
-
-    return publishable_notes(notes, hidden)
+    # What is told of rows and units is told of those that are published: the fit never saw the others.
+    return tuple(dict.fromkeys([*told, *(ranking.notes if ranking is not None else ())]))

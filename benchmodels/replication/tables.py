@@ -92,33 +92,40 @@ def load_table(
         if path is None:  # the study was checked to have one of the two
             raise DataError(f"study {study.id!r} names no data")
         options = spec.model_dump(include={"sep", "decimal", "encoding", "sheet"})
-        # Codes keep their zeros, so that they are the same in every study of one file.
-        frame = read_table(path, **options, labels=[study.roles.unit, *(without or {})])
+        frame = read_table(path, **options, labels=[study.roles.unit])
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        return _prepared(study, frame, without or {}, name=path.name, sha256=sha256)
-    return _prepared(study, frame, without or {}, name=name, sha256=_hash_frame(frame))
+        # Labels as their own study reads them: a code keeps its zeros there, and may be a number here.
+        labels = read_table(path, **options, labels=list(without)) if without else frame
+        return _prepared(study, frame, _kept(labels, without, path.name), name=path.name, sha256=sha256)
+    return _prepared(study, frame, _kept(frame, without, name), name=name, sha256=_hash_frame(frame))
 
 
-def _prepared(
-    study: Study, frame: pd.DataFrame, without: Mapping[str, Collection[object]], *, name: str, sha256: str
-) -> Table:
+def _kept(labels: pd.DataFrame, without: Mapping[str, Collection[object]] | None, name: str) -> pd.Series[bool]:
+    """Return which rows are left, by the labels of units."""
+    require_columns(labels, without or {}, name=name)
+    kept = pd.Series(True, index=labels.index)
+    for column, gone in (without or {}).items():
+        kept &= ~labels[column].isin(list(gone))
+    return kept
+
+
+def _prepared(study: Study, frame: pd.DataFrame, kept: pd.Series[bool], *, name: str, sha256: str) -> Table:
     spec, rows = study.data, len(frame)
     attrs = dict(frame.attrs)
     if not rows:
         raise DataError(f"{name}: the table has no rows")
     frontier = study.frontier.columns() if study.frontier is not None else []
     require_columns(frame, [*study.roles.columns(), *spec.filter, *frontier], name=name)
-    for column, labels in without.items():
-        frame = frame[~frame[column].isin(list(labels))]
-        if frame.empty:
-            raise DataError(f"{name}: no row is left without the units kept back in {column!r}")
+    frame = frame[kept.to_numpy()]
+    if frame.empty:
+        raise DataError(f"{name}: no row is left without the units kept back")
     for column, wanted in spec.filter.items():
         values = wanted if isinstance(wanted, list) else [wanted]
-        kept = frame[frame[column].isin(values)]
-        if kept.empty:
+        chosen = frame[frame[column].isin(values)]
+        if chosen.empty:
             there = sorted(frame[column].dropna().astype(str).unique())[:10]
             raise DataError(f"{name}: no row has {column} = {wanted!r}; there is {', '.join(there)}")
-        frame = kept
+        frame = chosen
     cases = frame.reset_index(drop=True)
     if spec.aggregate is not None:
         frame = _summed(frame, by=spec.aggregate.by, columns=spec.aggregate.sum, name=name)

@@ -40,6 +40,8 @@ _INTERVALS: dict[str, tuple[Interval, ...]] = {
     "beta": ("posterior",),
     "npmle": ("none",),
 }
+# Standard error of a target on the log scale above which its own law is far from normal.
+_ROUGH = 0.3
 _CHANCE = "units vary no more than chance: the variance between them is estimated as 0"
 
 
@@ -143,8 +145,21 @@ def _conjugate(kept: Comparison, design: Floats, prior: Literal["gamma", "beta"]
         reliability=fit.reliability,
         between_sd=factor * fit.between_sd,
         coefficients=fit.coefficients,
-        notes=() if np.isfinite(fit.strength) else (_CHANCE,),
+        notes=(*(() if np.isfinite(fit.strength) else (_CHANCE,)), *_few_cases(kept.expected, design)),
         joint=fit,
+    )
+
+
+def _few_cases(expected: Floats, design: Floats) -> tuple[str, ...]:
+    """Return a note where the target of some units rests on so few cases that its error is not normal."""
+    information = design.T @ (expected[:, None] * design)
+    error = np.sqrt(np.einsum("kp,pq,kq->k", design, np.linalg.pinv(information), design))
+    few = int((error > _ROUGH).sum())
+    if not few:
+        return ()
+    return (
+        f"the target of {few} of {len(expected)} units rests on few cases (fewer than about {round(_ROUGH**-2)}): "
+        "their limits are approximate",
     )
 
 

@@ -8,7 +8,15 @@ from scipy.optimize import linprog
 
 from benchmodels.kernels import shared_simplex
 from benchmodels.kernels.shared_simplex import (
-    ARTIFICIAL, BETA, INFEASIBLE, OPTIMAL, OWN, STALLED, UNBOUNDED, Columns, maximise,
+    ARTIFICIAL,
+    BETA,
+    INFEASIBLE,
+    OPTIMAL,
+    OWN,
+    STALLED,
+    UNBOUNDED,
+    Columns,
+    maximise,
 )  # fmt: skip
 
 
