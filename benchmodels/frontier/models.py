@@ -68,9 +68,10 @@ class DEA:
     Examples
     --------
     >>> import pandas as pd
-    >>> table = pd.DataFrame({"unit": list("abc"), "cost": [20.0, 40, 40], "persons": [20.0, 30, 50]})
+    >>> table = pd.DataFrame({"unit": list("ABCDEF"), "cost": [20.0, 40, 40, 60, 70, 50],
+    ...     "persons": [20.0, 30, 50, 40, 60, 20]})
     >>> DEA(inputs=["cost"], outputs=["persons"], unit="unit").fit(table).efficiency.round(4).tolist()
-    [1.0, 0.6667, 1.0]
+    [1.0, 0.6667, 1.0, 0.5556, 1.0, 0.4]
     """
 
     inputs: Sequence[str]

@@ -211,7 +211,7 @@ def _dominated(
         some = units[at]
         point, start, step = technology.point(technology.inputs[some], technology.outputs[some], direction[some])
         found = maximise(columns, point, step, start=start, own=place[some], enough=_FAR)
-        # One that is not proved to be inside is kept: a unit too many costs a little time, one too few is a wrong answer.
+        # One that is not proved to be inside is kept: one too many costs a little time, one too few is a wrong answer.
         proved = _missed(columns, point, start, step, found) < 0.1 * _INSIDE
         return np.asarray((found.beta > _INSIDE) & proved)
 

@@ -259,8 +259,8 @@ def second_phase(
     the projection. An intensity counts as positive where the unit is above 1e-6 of some good of the projection (or of
     Σλ), however small that is beside the unit. The order of units does not matter
     (``test_possible_peers_do_not_depend_on_the_order_of_units``).
-    Programs are solved only for points whose face is not a simplex, about 0.4 ms each: with 1,000 points of whole
-    numbers from 1 to 9 in four goods under a second (``test_whole_numbers_are_fast``).
+    Programs are solved only for points whose face is not a simplex, 0.4 to 1.5 ms each: 1,000 points of whole numbers
+    from 1 to 9 in four goods take below 2 s (``test_whole_numbers_are_fast``).
 
     References
     ----------

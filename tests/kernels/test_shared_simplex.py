@@ -18,6 +18,7 @@ from benchmodels.kernels.shared_simplex import (
     Columns,
     maximise,
 )  # fmt: skip
+from benchmodels.kernels.technology import Technology
 
 
 def programs(n=700, d=5, seed=0, whole=False):
@@ -157,3 +158,22 @@ def test_no_programs_and_no_columns():
     np.testing.assert_allclose(alone.beta, 0.0, atol=1e-12)
     alone = maximise(empty, point, direction, start=point, own=np.full(20, ARTIFICIAL))
     assert np.all(alone.status == INFEASIBLE)
+
+
+@pytest.mark.parametrize("seed", [39, 143])
+def test_what_cannot_be_met_is_not_taken_for_unbounded(seed):
+    """Lognormal goods with a standard deviation of 3: a pivot below 1e-9 can be all that there is, and is sound."""
+    rng = np.random.default_rng([9, seed])
+    n, m, s = int(rng.integers(5, 120)), int(rng.integers(1, 5)), int(rng.integers(1, 4))
+    x, y = np.exp(rng.normal(0, 3, (n, m))), np.exp(rng.normal(0, 3, (n, s)))
+    technology = Technology(x, y, (1.0, 1.0))
+    point, start, step = technology.point(x, y, np.hstack([x, 0 * y]))
+    others = ~np.eye(n, dtype=bool)
+    found = maximise(
+        technology.columns, point, step, start=start, own=np.full(n, ARTIFICIAL),
+        allowed=lambda some, low, high: others[some, low:high],
+    )  # fmt: skip
+    assert set(found.status) == {OPTIMAL, INFEASIBLE}
+    for i in np.flatnonzero(found.status == INFEASIBLE):
+        assert found.dual[i] @ point[i] < 0
+        assert np.min(found.dual[i] @ technology.columns.matrix[:, others[i]]) >= -1e-10 * np.abs(found.dual[i]).max()

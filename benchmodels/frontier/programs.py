@@ -1,0 +1,182 @@
+"""The programs behind a frontier model: points, where they move, whom they may have as peers, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmodels.errors import DataError
+from benchmodels.frontier.reference import reference_mask
+from benchmodels.frontier.scores import Scores
+from benchmodels.kernels.envelopment import Envelopment, envelop, frame_of
+from benchmodels.kernels.faces import SecondPhase, second_phase
+from benchmodels.kernels.graph import graph_efficiency
+from benchmodels.kernels.multipliers import PriceRanges, price_ranges
+from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
+from benchmodels.parallel import one_blas_thread
+from benchmodels.table import listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.frontier.goods import Goods
+    from benchmodels.frontier.models import DEA
+    from benchmodels.kernels.shared_simplex import Allowed
+    from benchmodels.kernels.technology import Technology
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+__all__ = ["Programs", "direction_of", "solved"]
+
+# Units above which it pays to find the frame first.
+_MANY = 2500
+_STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Programs:
+    """k points held against a technology.
+
+    Parameters
+    ----------
+    model : DEA
+    technology : Technology
+    points : Goods
+    inputs, outputs, direction : arrays (k, m), (k, s), (k, m + s)
+        Where the programs start, and one step: the points' own goods, but for the graph measure the projection.
+    own : (k,) array of int; allowed : callable or None; frame : array of int or None
+        As for `envelop`.
+    found : Envelopment
+    efficiency : (k,) array
+        Of the graph measure; else NaN.
+    """
+
+    model: DEA
+    technology: Technology
+    points: Goods
+    inputs: Floats
+    outputs: Floats
+    direction: Floats
+    own: Codes
+    allowed: Allowed | None
+    frame: Codes | None
+    found: Envelopment
+    efficiency: Floats
+
+    def scores(self) -> Scores:
+        """Return the distances in the measure that is asked for."""
+        beta, none = self.found.beta, np.full(len(self.points), np.nan)
+        efficiency, expansion, inefficiency = none, none, none
+        if self.model.orientation == "input":
+            efficiency = 1.0 - beta
+        elif self.model.orientation == "output":
+            expansion = 1.0 + beta
+            efficiency = 1.0 / expansion
+        elif self.model.orientation == "graph":
+            efficiency = self.efficiency
+            expansion = 1.0 / efficiency
+        else:
+            inefficiency = beta
+        return Scores(
+            unit=self.points.unit,
+            efficiency=efficiency,
+            expansion=expansion,
+            inefficiency=inefficiency,
+            status=np.array([_STATUS.get(int(s), "not solved") for s in self.found.status], dtype=object),
+        )
+
+    def projected(self) -> Floats:
+        """Return the goods (k, m + s) at the frontier, before slacks."""
+        sign = np.where(np.arange(self.direction.shape[1]) < self.inputs.shape[1], -1.0, 1.0)
+        goods = np.concatenate([self.inputs, self.outputs], axis=1)
+        return np.asarray(goods + sign * self.found.beta[:, None] * self.direction)
+
+    def second_phase(self) -> SecondPhase:
+        """Return the largest slacks at the frontier, each in units of the mean good, and the peers there."""
+        with one_blas_thread():
+            return second_phase(
+                self.technology, self.inputs, self.outputs, self.direction, self.found,
+                own=self.own, allowed=self.allowed, frame=self.frame,
+            )  # fmt: skip
+
+    def price_ranges(self) -> PriceRanges:
+        """Return the ends of each price over all that are optimal."""
+        with one_blas_thread():
+            return price_ranges(
+                self.technology, self.inputs, self.outputs, self.direction, self.found,
+                own=self.own, allowed=self.allowed, frame=self.frame,
+            )  # fmt: skip
+
+
+def solved(
+    model: DEA, technology: Technology, points: Goods, reference: Goods, own: Codes, *, others: bool = False
+) -> Programs:
+    """Move points to the frontier of the reference units; ``others``: each without the unit of its own place."""
+    allowed = reference_mask(
+        points,
+        reference,
+        environment=model.environment,
+        peers=model.peers,
+        composition=model.composition,
+        nearest=model.nearest,
+    )
+    if others:
+        allowed = _without_itself(allowed)
+    step = direction_of(model, points, reference)
+    inputs, outputs, efficiency = points.inputs, points.outputs, np.full(len(points), np.nan)
+    with one_blas_thread():
+        frame = None
+        if allowed is None and len(reference) > _MANY:
+            frame = frame_of(technology, direction=direction_of(model, reference, reference))
+        if model.orientation == "graph":
+            graph = graph_efficiency(technology, inputs, outputs, own=own, allowed=allowed, frame=frame)
+            found, efficiency = graph.last, graph.efficiency
+            known = np.where(np.isfinite(efficiency), efficiency, 1.0)[:, None]
+            inputs, outputs = inputs * known, outputs / known
+            step = np.concatenate([inputs, outputs], axis=1)
+        else:
+            found = envelop(technology, inputs, outputs, step, own=own, allowed=allowed, frame=frame)
+    return Programs(
+        model=model,
+        technology=technology,
+        points=points,
+        inputs=inputs,
+        outputs=outputs,
+        direction=step,
+        own=own,
+        allowed=allowed,
+        frame=frame,
+        found=found,
+        efficiency=efficiency,
+    )
+
+
+def direction_of(model: DEA, points: Goods, reference: Goods) -> Floats:
+    """Return by how much each point's inputs fall and outputs rise in a step, (k, m + s)."""
+    m = len(model.inputs)
+    step = points.goods.copy()
+    if isinstance(model.direction, Mapping):
+        step[:] = [model.direction.get(name, 0.0) for name in points.names]
+    elif model.direction == "mean":
+        step[:] = reference.goods.mean(axis=0)
+    if model.orientation == "input":
+        step[:, m:] = 0.0
+    elif model.orientation == "output":
+        step[:, :m] = 0.0
+    step[:, [name in model.nondiscretionary for name in points.names]] = 0.0
+    still = ~(step > 0).any(axis=1)
+    if still.any():
+        raise DataError(f"nothing moves for {listed(points.unit[still])}: all goods of the direction are zero there")
+    return step
+
+
+def _without_itself(mask: Allowed | None) -> Allowed:
+    def allowed(some: Codes, low: int, high: int) -> NDArray[np.bool_]:
+        others = some[:, None] != np.arange(low, high)
+        return np.asarray(others if mask is None else others & mask(some, low, high))
+
+    return allowed

@@ -1,0 +1,144 @@
+"""Distances to a frontier, whichever it is, and the comparison that they make."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from benchmodels._version import __version__
+from benchmodels.comparison import Comparison, Source
+from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
+from benchmodels.table import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmodels.comparison import Better
+    from benchmodels.frontier.goods import Goods
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Asked", "Scores", "compared", "warn_of_missing"]
+
+_WHY = {
+    "infeasible": "no combination of the others makes as much of everything, so there is nothing to be held against",
+    "unbounded": "the measure has no bound along this direction",
+    "not solved": "its program was not solved",
+}
+
+
+class Asked(Protocol):
+    """What a model of best practice says of its comparison."""
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """Columns."""
+
+    @property
+    def orientation(self) -> str:
+        """Which way a unit is held against the frontier."""
+
+    @property
+    def size(self) -> str | None:
+        """Column of the unit's size."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scores:
+    """Distances of k units to a frontier.
+
+    Parameters
+    ----------
+    unit : (k,) array
+    efficiency : (k,) array
+        Share of its inputs a unit would need on the frontier (input, graph), or of what could be made that it makes
+        (output); 1 on the frontier, above 1 beyond another's; NaN for the directional measure.
+    expansion : (k,) array
+        By what factor outputs could rise, Farrell's output measure: output and graph; else NaN.
+    inefficiency : (k,) array
+        Steps along the direction to the frontier: directional; else NaN.
+    status : (k,) array of str
+        'solved', 'infeasible', 'unbounded' or 'not solved'.
+    """
+
+    unit: NDArray[np.object_]
+    efficiency: Floats
+    expansion: Floats
+    inefficiency: Floats
+    status: NDArray[np.object_]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the scores as a table; always the same columns in the same order, one row per unit."""
+        names = ("unit", "efficiency", "expansion", "inefficiency", "status")
+        return pd.DataFrame({name: getattr(self, name) for name in names}).infer_objects()
+
+
+def compared(
+    model: Asked, goods: Goods, scores: Scores, *, contrast: Literal["difference", "ratio"], better: Better | None
+) -> Comparison:
+    """Return what the fits' ``compare`` documents."""
+    if model.orientation not in ("input", "output"):
+        raise SpecificationError("compare needs an efficiency: orientation='input' or 'output'")
+    if contrast not in ("difference", "ratio"):
+        raise SpecificationError(f"contrast={contrast!r}; allowed are 'difference', 'ratio'")
+    k, single = len(goods), model.orientation == "input" and len(model.inputs) == 1
+    observed = goods.inputs[:, 0].copy() if single else np.ones(k)
+    expected = observed * scores.efficiency
+    size = np.ones(k) if model.size is None else goods.conditions[model.size].to_numpy(float)
+    if not np.all(size > 0):
+        raise DataError(f"size {model.size!r} must be positive")
+    ratio = contrast == "ratio"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = observed / expected if ratio else (observed - expected) / size
+    none = np.full(k, np.nan)
+    why = "best practice has no uncertainty of its own yet: chance pushes a frontier out"
+    return Comparison(
+        unit=goods.unit,
+        size=size,
+        observed=observed,
+        expected=expected,
+        estimate=estimate,
+        lower=none,
+        upper=none,
+        noise=none,
+        shared=np.zeros((k, 0)),
+        core=np.zeros((0, 0)),
+        null=1.0 if ratio else 0.0,
+        null_std_error=none,
+        df=np.full(k, np.inf),
+        overlap=none,
+        withheld=np.array([_WHY.get(s, why) for s in scores.status], dtype=object),
+        standard="indirect",
+        contrast=contrast,
+        reference="all",
+        level=0.95,
+        better=better,
+        source=Source(
+            model=repr(model),
+            version=__version__,
+            rows_read=goods.rows_read,
+            rows_dropped=goods.rows_dropped,
+            noise="nothing: a frontier's uncertainty is not known from one table without resampling",
+            data=goods.source,
+            simulated=goods.simulated,
+        ),
+    )
+
+
+def warn_of_missing(scores: Scores, which: str) -> None:
+    """Warn once of units without an answer, and why."""
+    lost = scores.status != "solved"
+    if lost.any():
+        reasons = "; ".join(dict.fromkeys(_WHY[s] for s in scores.status[lost]))
+        warnings.warn(
+            f"{int(lost.sum())} of {len(lost)} units {which}have no efficiency ({reasons}): "
+            f"{listed(scores.unit[lost])}",
+            PartialResultWarning,
+            stacklevel=4,
+        )

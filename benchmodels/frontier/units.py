@@ -1,0 +1,274 @@
+"""Best practice of real units: each is held against others as they are, not against mixtures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import SpecificationError
+from benchmodels.frontier.goods import read_goods
+from benchmodels.frontier.scores import Scores, compared, warn_of_missing
+from benchmodels.kernels import free_disposal, partial
+from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.comparison import Better, Comparison
+    from benchmodels.frontier.goods import Goods
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["FDH", "OrderAlpha", "OrderM", "UnitsFit"]
+
+_STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
+ByUnits = Literal["input", "output", "graph"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FDH:
+    """Free disposal hull: how much less, or more, one other unit does with no more of anything and no less made.
+
+    Parameters
+    ----------
+    inputs, outputs, unit, size, missing
+        As in `benchmodels.frontier.DEA`.
+    orientation : {'input', 'output', 'graph'}, default 'input'
+
+    References
+    ----------
+    Deprins, Simar, Tulkens (1984), in The Performance of Public Enterprises, 243-267.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"unit": list("abc"), "cost": [20.0, 40, 60], "persons": [20.0, 50, 40]})
+    >>> FDH(inputs=["cost"], outputs=["persons"], unit="unit").fit(table).efficiency.round(4).tolist()
+    [1.0, 1.0, 0.6667]
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    unit: str
+    orientation: ByUnits = "input"
+    size: str | None = None
+    missing: Literal["raise", "drop"] = "raise"
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def fit(self, data: object) -> UnitsFit:
+        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
+        return _fitted(self, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderM:
+    """Order-m: a unit against the best of m others, drawn at random from those it can be compared with.
+
+    One outlying unit is seldom among the m, so that it does not decide for everyone; a unit may be beyond the frontier.
+
+    Parameters
+    ----------
+    inputs, outputs, unit, orientation, size, missing
+        As in `FDH`.
+    m : float, default 25
+        How many are drawn; the larger, the closer to `FDH`.
+
+    References
+    ----------
+    Cazals, Florens, Simar (2002), J Econom 106:1-25.
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    unit: str
+    m: float = 25
+    orientation: ByUnits = "input"
+    size: str | None = None
+    missing: Literal["raise", "drop"] = "raise"
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not self.m >= 1:
+            raise SpecificationError(f"m={self.m!r}; give a number of units, 1 or more")
+
+    def fit(self, data: object) -> UnitsFit:
+        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
+        return _fitted(self, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderAlpha:
+    """Order-α: a unit against what all but a share 1 - α of those that it can be compared with do worse than.
+
+    Parameters
+    ----------
+    inputs, outputs, unit, orientation, size, missing
+        As in `FDH`.
+    alpha : float, default 0.95
+        The larger, the closer to `FDH`, which is 1.
+
+    References
+    ----------
+    Aragon, Daouia, Thomas-Agnan (2005), Econom Theory 21:358-389. Daouia, Simar (2007), J Econom 140:375-400.
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    unit: str
+    alpha: float = 0.95
+    orientation: ByUnits = "input"
+    size: str | None = None
+    missing: Literal["raise", "drop"] = "raise"
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not 0.0 < self.alpha <= 1.0:
+            raise SpecificationError(f"alpha={self.alpha!r}; give a share above 0, to 1")
+
+    def fit(self, data: object) -> UnitsFit:
+        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
+        return _fitted(self, data)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UnitsFit:
+    """Units held against each other as they are.
+
+    Parameters
+    ----------
+    model : FDH, OrderM or OrderAlpha
+    goods : Goods
+        k units.
+    """
+
+    model: FDH | OrderM | OrderAlpha
+    goods: Goods
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Efficiency and expansion of each unit, and whether they were found."""
+        return self._scored(self.goods)
+
+    @property
+    def unit(self) -> NDArray[np.object_]:
+        """Labels (k,), in sorted order; everything else is in the same."""
+        return self.goods.unit
+
+    @property
+    def efficiency(self) -> Floats:
+        """As in `Scores`, (k,); above 1 beyond a partial frontier."""
+        return self.scores.efficiency
+
+    @property
+    def expansion(self) -> Floats:
+        """As in `Scores`, (k,)."""
+        return self.scores.expansion
+
+    @property
+    def status(self) -> NDArray[np.object_]:
+        """As in `Scores`, (k,)."""
+        return self.scores.status
+
+    def __repr__(self) -> str:
+        return f"UnitsFit({len(self.goods)} units, {self.model!r})"
+
+    def peers(self) -> pd.DataFrame:
+        """Return the real units that each score of `FDH` is against: ``unit, peer``; all of them where several tie.
+
+        Raises
+        ------
+        SpecificationError
+            A partial frontier, which is not any unit's.
+        """
+        if not isinstance(self.model, FDH):
+            raise SpecificationError("a partial frontier is an expectation over many units, and has no peers")
+        found = free_disposal.score_by_units(_plain(self.goods), _plain(self.goods), measure=self.model.orientation)
+        return pd.DataFrame({"unit": self.unit[found.point], "peer": self.unit[found.peer]}).infer_objects()
+
+    def dominators(self, *, strict: bool = False) -> pd.DataFrame:
+        """Return the units that beat each unit: no more of any input and no less of any output, and not the same.
+
+        Columns ``unit, better, gain, least``, the largest gain first; ``strict``: better in every good.
+        """
+        found = free_disposal.dominators(_plain(self.goods), _plain(self.goods), strict=strict)
+        frame = {
+            "unit": self.unit[found.point],
+            "better": self.unit[found.unit],
+            "gain": found.gain,
+            "least": found.least,
+        }
+        return pd.DataFrame(frame).infer_objects()
+
+    def evaluate(self, data: object) -> Scores:
+        """Hold other units against these; they are not among them."""
+        scores = self._scored(_read(self.model, data, least=1))
+        warn_of_missing(scores, "of the units evaluated ")
+        return scores
+
+    def compare(
+        self, *, contrast: Literal["difference", "ratio"] = "ratio", better: Better | None = "low"
+    ) -> Comparison:
+        """Return observed against best practice, as `benchmodels.frontier.DEAFit.compare`."""
+        return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
+
+    def _scored(self, points: Goods) -> Scores:
+        model, measure = self.model, self.model.orientation
+        reference, own = _plain(self.goods), _plain(points)
+        found: free_disposal.FreeDisposal | partial.PartialFrontier
+        if isinstance(model, OrderM):
+            found = partial.order_m(reference, own, model.m, measure=measure)
+        elif isinstance(model, OrderAlpha):
+            found = partial.order_alpha(reference, own, model.alpha, measure=measure)
+        else:
+            found = free_disposal.score_by_units(reference, own, measure=measure)
+        nothing = np.full(len(points), np.nan)
+        expansion = found.score if measure == "output" else nothing
+        if measure == "graph":
+            expansion = 1.0 / found.score
+        return Scores(
+            unit=points.unit,
+            efficiency=1.0 / found.score if measure == "output" else found.score,
+            expansion=expansion,
+            inefficiency=nothing,
+            status=np.array([_STATUS[int(s)] for s in found.status], dtype=object),
+        )
+
+
+def _check(model: FDH | OrderM | OrderAlpha) -> None:
+    for name in ("inputs", "outputs"):
+        value = getattr(model, name)
+        if isinstance(value, str):
+            raise SpecificationError(f"{name}={value!r}; give a list of columns")
+        object.__setattr__(model, name, tuple(value))
+    if model.orientation not in ("input", "output", "graph"):
+        raise SpecificationError(f"orientation={model.orientation!r}; allowed are 'input', 'output', 'graph'")
+    if model.missing not in ("raise", "drop"):
+        raise SpecificationError(f"missing={model.missing!r}; allowed are 'raise', 'drop'")
+
+
+def _read(model: FDH | OrderM | OrderAlpha, data: object, *, least: int = 2) -> Goods:
+    return read_goods(
+        data,
+        unit=model.unit,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        conditions=[model.size] if model.size else [],
+        missing=model.missing,
+        least=least,
+    )
+
+
+def _fitted(model: FDH | OrderM | OrderAlpha, data: object) -> UnitsFit:
+    fit = UnitsFit(model=model, goods=_read(model, data))
+    warn_of_missing(fit.scores, "")
+    return fit
+
+
+def _plain(goods: Goods) -> free_disposal.Goods:
+    return free_disposal.Goods(goods.inputs, goods.outputs)
