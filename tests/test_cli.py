@@ -229,4 +229,5 @@ def test_demo_runs_the_shipped_studies(tmp_path: Path, monkeypatch: pytest.Monke
         "special-education.csv",
         "school-absence.csv",
         "sheltered-housing.csv",
+        "sheltered-housing-frontier.csv",
     }

@@ -161,8 +161,9 @@ class DEAFit:
     def multipliers(self) -> pd.DataFrame:
         """Return the price of each good at the frontier, with its ends over all that are optimal.
 
-        One row a unit and good, ``unit, good, price, lower, upper``: per unit of measure of the good, where the direction has the value
-        1, so that for an input orientation the unit's inputs are worth 1. One of many, where the ends differ.
+        One row a unit and good, ``unit, good, price, lower, upper``: per unit of measure of the good, where the
+        direction has the value 1, so that for an input orientation the unit's inputs are worth 1. One of many, where
+        the ends differ.
         """
         ends, found = self.programs.price_ranges(), self.programs.found
         k, width = self.goods.goods.shape
