@@ -11,7 +11,11 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 def test_there_is_a_notebook_a_study():
     of_studies = ["school-absence", "sheltered-housing", "special-education"]
-    lessons = ["how-sure-can-we-be-of-a-rank", "why-not-just-compare-the-averages"]
+    lessons = [
+        "best-practice-dea-by-hand-and-by-machine",
+        "how-sure-can-we-be-of-a-rank",
+        "why-not-just-compare-the-averages",
+    ]
     assert {n.stem for n in NOTEBOOKS} == {*of_studies, *lessons}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmodels.errors import DataError
 from benchmodels.frontier.reference import reference_mask
-from benchmodels.frontier.scores import Scores
+from benchmodels.frontier.scores import Scores, share_made
 from benchmodels.kernels.envelopment import Envelopment, envelop, frame_of
 from benchmodels.kernels.faces import SecondPhase, second_phase
 from benchmodels.kernels.graph import graph_efficiency
@@ -75,7 +75,7 @@ class Programs:
             efficiency = 1.0 - beta
         elif self.model.orientation == "output":
             expansion = 1.0 + beta
-            efficiency = 1.0 / expansion
+            efficiency = share_made(expansion)
         elif self.model.orientation == "graph":
             efficiency = self.efficiency
             expansion = 1.0 / efficiency

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Asked", "Scores", "compared", "warn_of_missing"]
+__all__ = ["Asked", "Scores", "compared", "share_made", "warn_of_missing"]
 
 _WHY = {
     "infeasible": "no combination of the others makes as much of everything, so there is nothing to be held against",
     "unbounded": "the measure has no bound along this direction",
     "not solved": "its program was not solved",
 }
+# An expansion that is zero but for rounding: one step back takes all of the outputs.
+_NOTHING = 1e-12
 
 
 class Asked(Protocol):
@@ -58,7 +60,8 @@ class Scores:
     unit : (k,) array
     efficiency : (k,) array
         Share of its inputs a unit would need on the frontier (input, graph), or of what could be made that it makes
-        (output); 1 on the frontier, above 1 beyond another's; NaN for the directional measure.
+        (output); 1 on the frontier, above 1 beyond another's, infinite where nothing could be made; NaN for the
+        directional measure.
     expansion : (k,) array
         By what factor outputs could rise, Farrell's output measure: output and graph; else NaN.
     inefficiency : (k,) array
@@ -77,6 +80,12 @@ class Scores:
         """Return the scores as a table; always the same columns in the same order, one row per unit."""
         names = ("unit", "efficiency", "expansion", "inefficiency", "status")
         return pd.DataFrame({name: getattr(self, name) for name in names}).infer_objects()
+
+
+def share_made(expansion: Floats) -> Floats:
+    """Return output efficiencies from expansions (k,); infinite where the others could make nothing."""
+    nothing = np.abs(expansion) < _NOTHING
+    return np.where(nothing, np.inf, 1.0 / np.where(nothing, 1.0, expansion))
 
 
 def compared(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.goods import read_goods
-from benchmodels.frontier.scores import Scores, compared, warn_of_missing
+from benchmodels.frontier.scores import Scores, compared, share_made, warn_of_missing
 from benchmodels.kernels import free_disposal, partial
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
 
@@ -233,7 +233,7 @@ class UnitsFit:
             expansion = 1.0 / found.score
         return Scores(
             unit=points.unit,
-            efficiency=1.0 / found.score if measure == "output" else found.score,
+            efficiency=share_made(found.score) if measure == "output" else found.score,
             expansion=expansion,
             inefficiency=nothing,
             status=np.array([_STATUS[int(s)] for s in found.status], dtype=object),

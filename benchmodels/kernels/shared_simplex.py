@@ -39,6 +39,8 @@ OPTIMAL, INFEASIBLE, UNBOUNDED, STALLED = 0, 1, 2, 3
 # Each relative to the terms that the number is a sum of, so that no unit of measure, nor the size of a point among the
 # columns, decides what is zero: of a reduced cost, of a pivot, of a negative variable (to what it adds to the point).
 _COST, _PIVOT, _BELOW = 1e-11, 1e-10, 1e-10
+# Of a reduced cost that needs no second look, to the prices.
+_PLAIN = 1e-6
 # Of a rate at which β rises without end, which nothing may come near to stopping.
 _RISE, _STOP = 1e-9, 1e-13
 # Ties are broken by moving the point by about this much, relative to it, and moving it back at the end.
@@ -251,8 +253,9 @@ def _priced(running: _Running, block: Block, size: Floats, allowed: Allowed | No
     best: Codes = cost.argmin(axis=1)
     least = cost[np.arange(len(best)), best]
     largest = np.sqrt(np.einsum("ij,ij->i", price, price))
-    enters = least < -_COST * largest
-    # Where the prices of goods differ much, as for points far below the average column, the largest says too little.
+    enters = least < -_PLAIN * largest
+    # What is not plain is held against its own terms and what the point is worth: prices of goods differ much where the
+    # point is far from the average column, and a small cost may be a gain, or rounding in the inverse.
     near = np.flatnonzero((least < -1e-15 * largest) & ~enters)
     if len(near):
         terms = price[near] * block.columns[best[near]]

@@ -160,9 +160,26 @@ def test_no_programs_and_no_columns():
     assert np.all(alone.status == INFEASIBLE)
 
 
+@pytest.mark.parametrize(("price", "enters"), [(-4.3e-12, False), (-1e-8, False), (-1e-5, True), (-1e-3, True)])
+def test_rounding_in_an_inverse_is_not_taken_for_a_gain(price, enters):
+    """A slack's price is held against what the point is worth; of a row of 1e-5 one of 1e-8 is nothing.
+
+    Lognormal goods with a standard deviation of 3 had a price of 4.3e-12 left of -3e4 after a pivot, where it was zero;
+    held against the largest price, 0.18, it entered, and nothing was there to stop it: unbounded, so it seemed.
+    """
+    columns = Columns(np.zeros((3, 0)), np.eye(3)[:, :2])
+    running = shared_simplex._Running(
+        program=np.zeros(1, dtype=np.intp), first=np.array([True]), code=np.array([[BETA, 0, ARTIFICIAL]]),
+        inverse=np.array([[[0.0] * 3, [0.0] * 3, [-price, -0.021, -0.184]]]), value=np.ones((1, 3)),
+        clean=np.zeros(1, dtype=np.intp), pivots=np.zeros(1, dtype=np.intp),
+    )  # fmt: skip
+    size = np.array([[1e-5, 56.0, 1.0]])
+    found = shared_simplex._priced(running, columns.blocks[0], size, None)
+    assert (found[0] == 0) == enters
+
+
 @pytest.mark.parametrize("seed", [39, 143])
-def test_what_cannot_be_met_is_not_taken_for_unbounded(seed):
-    """Lognormal goods with a standard deviation of 3: a pivot below 1e-9 can be all that there is, and is sound."""
+def test_points_far_below_the_average_that_cannot_be_met(seed):
     rng = np.random.default_rng([9, seed])
     n, m, s = int(rng.integers(5, 120)), int(rng.integers(1, 5)), int(rng.integers(1, 4))
     x, y = np.exp(rng.normal(0, 3, (n, m))), np.exp(rng.normal(0, 3, (n, s)))
