@@ -55,6 +55,10 @@ class DEAFit:
     goods: Goods
     technology: Technology
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what is made anew on demand: it holds functions, which cannot be written down."""
+        return {name: getattr(self, name) for name in ("model", "goods", "technology")}
+
     @cached_property
     def programs(self) -> Programs:
         """The programs of all units and their solutions, with certificates."""
@@ -100,10 +104,11 @@ class DEAFit:
         """What the solutions were checked by: the largest violation over all units, in words."""
         found = self.programs.found
         done = found.status == OPTIMAL
-        primal, dual = (float(r[done].max(initial=0.0)) for r in (found.primal_residual, found.dual_residual))
+        kinds = (found.primal_residual, found.dual_residual, found.gap)
+        primal, dual, gap = (float(kind[done].max(initial=0.0)) for kind in kinds)
         return (
             f"{int(done.sum())} of {len(done)} programs solved, {int(found.cold.sum())} of them one by one; "
-            f"largest violation of a row {primal:.1e}, of a price {dual:.1e}"
+            f"largest violation of a row {primal:.1e}, of a price {dual:.1e}, largest gap {gap:.1e}"
         )
 
     def __repr__(self) -> str:

@@ -69,7 +69,7 @@ def read_goods(
     missing: Literal["raise", "drop"] = "raise",
     least: int = 2,
 ) -> Goods:
-    """Read a table of one row a unit.
+    """Read a table of one row a unit: with ``least`` above 1 the units of a frontier, else points held against one.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def read_goods(
                 f"{name!r} is negative for {listed(label[column < 0])}: what is used and made is counted from zero; "
                 "shifting it would change the answer. Split it into what is used and what is made"
             )
-        if not np.any(column > 0):
+        if least > 1 and not np.any(column > 0):
             raise DataError(f"{name!r} is zero for every unit; leave it out")
     x, y = (np.column_stack([values[name] for name in some]) for some in (inputs, outputs))
     for goods, verb in ((x, "uses nothing"), (y, "makes nothing")):

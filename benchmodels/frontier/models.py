@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -94,6 +95,8 @@ class DEA:
             if isinstance(value, str):
                 raise SpecificationError(f"{name}={value!r}; give a list of columns")
             object.__setattr__(self, name, tuple(value))
+        if not isinstance(self.environment, Mapping):
+            raise SpecificationError(f"environment={self.environment!r}; say which is favourable, column by column")
         bounds_of(self.returns)
         for name, value, allowed in (
             ("orientation", self.orientation, get_args(Orientation)),
@@ -122,7 +125,7 @@ class DEA:
         if isinstance(self.direction, Mapping):
             strange = [name for name in self.direction if name not in goods]
             amounts = list(self.direction.values())
-            if strange or not amounts or min(amounts) < 0 or max(amounts) <= 0:
+            if strange or not all(0 <= amount < math.inf for amount in amounts) or not any(amounts):
                 raise SpecificationError(
                     f"direction={dict(self.direction)!r}; give amounts of zero or more for some of {listed(goods)}"
                 )

@@ -77,7 +77,11 @@ def _placed(points: Goods, reference: Goods, name: str, kind: Favourable) -> All
 def _listed(points: Goods, reference: Goods, peers: Mapping[Any, Sequence[Any]]) -> Allowed:
     """Peers by list; a unit without a list has all, and each unit itself."""
     place = {label: j for j, label in enumerate(reference.unit.tolist())}
-    strange = [label for label in peers if label not in set(points.unit.tolist())]
+    bare = [label for label, some in peers.items() if isinstance(some, str)]
+    if bare:
+        raise SpecificationError(f"give a list of peers for {listed(bare)}")
+    known = place.keys() | set(points.unit.tolist())
+    strange = [label for label in peers if label not in known]
     strange += [label for some in peers.values() for label in some if label not in place]
     if strange:
         raise SpecificationError(f"peers names units that are not there: {listed(dict.fromkeys(strange))}")
@@ -94,7 +98,7 @@ def _nearest(points: Goods, reference: Goods, composition: Sequence[str], neares
     for name in composition:
         if not pd.api.types.is_numeric_dtype(reference.conditions[name]):
             raise DataError(f"composition {name!r} holds text; distances need numbers")
-    if not 1 <= nearest <= len(reference):
+    if not isinstance(nearest, (int, np.integer)) or not 1 <= nearest <= len(reference):
         raise SpecificationError(f"nearest={nearest!r}; give a whole number from 1 to {len(reference)}, the units")
     theirs = reference.conditions[list(composition)].to_numpy(float)
     centre, spread = theirs.mean(axis=0), theirs.std(axis=0)

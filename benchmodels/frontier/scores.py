@@ -99,9 +99,7 @@ def compared(
     k, single = len(goods), model.orientation == "input" and len(model.inputs) == 1
     observed = goods.inputs[:, 0].copy() if single else np.ones(k)
     expected = observed * scores.efficiency
-    size = np.ones(k) if model.size is None else goods.conditions[model.size].to_numpy(float)
-    if not np.all(size > 0):
-        raise DataError(f"size {model.size!r} must be positive")
+    size = np.ones(k) if model.size is None else _size_of(goods, model.size)
     ratio = contrast == "ratio"
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = observed / expected if ratio else (observed - expected) / size
@@ -138,6 +136,13 @@ def compared(
             simulated=goods.simulated,
         ),
     )
+
+
+def _size_of(goods: Goods, name: str) -> Floats:
+    column = goods.conditions[name]
+    if not pd.api.types.is_numeric_dtype(column) or not np.all(column > 0):
+        raise DataError(f"size {name!r} must be a positive number")
+    return column.to_numpy(float)
 
 
 def warn_of_missing(scores: Scores, which: str) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of comparisons, rankings and fits, as matplotlib Axes.
+"""Pictures of comparisons, rankings, fits and best practice, as matplotlib Axes.
 
 Each function draws what it is given and computes no statistic, returns the Axes, never shows or saves, and
 leaves matplotlib's settings alone. matplotlib is imported when the first picture is drawn.
@@ -8,8 +8,24 @@ from __future__ import annotations
 
 from benchmodels.plots.diagnostics import influence, overlap, subgroups
 from benchmodels.plots.fits import calibration
+from benchmodels.plots.frontiers import dominance, efficiencies, peers, targets
 from benchmodels.plots.funnels import funnel
 from benchmodels.plots.lists import caterpillar, rank_sets
+from benchmodels.plots.planes import frontier
 from benchmodels.plots.texts import Lang
 
-__all__ = ["Lang", "calibration", "caterpillar", "funnel", "influence", "overlap", "rank_sets", "subgroups"]
+__all__ = [
+    "Lang",
+    "calibration",
+    "caterpillar",
+    "dominance",
+    "efficiencies",
+    "frontier",
+    "funnel",
+    "influence",
+    "overlap",
+    "peers",
+    "rank_sets",
+    "subgroups",
+    "targets",
+]

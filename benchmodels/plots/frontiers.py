@@ -1,16 +1,15 @@
-"""Pictures of best practice: the frontier, distances to it, targets, peers, and the units that beat another."""
+"""Pictures of best practice: distances to the frontier, targets, peers, and the units that beat another."""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.dea import DEAFit
-from benchmodels.frontier.units import FDH
-from benchmodels.kernels.technology import bounds_of
-from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, mark_simulated, name_points, numbers_on, position
+from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, mark_simulated, numbers_on, position
 from benchmodels.plots.lists import _finish, _order, _pitch, _rows
 from benchmodels.plots.texts import number, words
 
@@ -27,85 +26,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Positions = NDArray[np.intp]
 
-__all__ = ["dominance", "efficiencies", "frontier", "peers", "targets"]
+__all__ = ["KINDS", "ON", "dominance", "efficiencies", "kinds", "peers", "targets"]
 
 # The distance that counts as none.
-_ON = 1e-9
+ON = 1e-9
 # Rows of a picture that is one unit's own.
 _MOST = 20
-_KINDS = {
+KINDS = {
     "on": {"color": "#0072B2", "marker": "D"},
     "off": STYLE["neither"],
     "beyond": {"color": "#D55E00", "marker": "^"},
 }
-
-
-def frontier(
-    fit: DEAFit | UnitsFit,
-    *,
-    ax: Axes | None = None,
-    highlight: object = None,
-    lang: Lang = "en",
-    labels: Mapping[str, str] | None = None,
-) -> Axes:
-    """Draw the units, the frontier that they make, and what lies behind it, in two dimensions.
-
-    One input and one output: what can be made of how much. Two inputs and one output, or one input and two outputs,
-    under constant returns: each good per unit of the one that is alone. The frontier runs through the units' goods
-    exactly; units on it are named.
-
-    Parameters
-    ----------
-    fit : DEAFit, or UnitsFit of FDH
-        k units.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; None for a figure of its own.
-    highlight : label, optional
-        Unit named in bold, with an arrow to its target; under FDH to each unit that does it.
-    lang : {'en', 'da'}, default 'en'
-    labels : mapping, optional
-        Own words for the axes: keys 'x' and 'y'.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    SpecificationError
-        More goods than two dimensions hold, a frontier that is not the same for all units, or no unit's; or the unit
-        to highlight or a word is not there.
-    """
-    say = words(lang, labels, allowed=("x", "y"))
-    plane = _plane(fit)
-    strong = position(fit.unit, highlight)
-    ax = axes(ax, width=6.4, height=4.8)
-    x, y = _across(fit.goods.goods, plane)
-    ends = 1.12 * np.array([x.max(), y.max()])
-    edge, corner = _edge(fit, plane, np.column_stack([x, y]), ends)
-    ax.fill(*np.vstack([edge, corner]).T, color="#CFE3F1", alpha=0.6, linewidth=0, label=say["technology"], gid="area")
-    ax.plot(*edge.T, color="#0072B2", linewidth=1.6, label=_edge_words(fit, say, lang), gid="edge", zorder=2)
-    kind = _kinds(fit)
-    for name, rows in kind.items():
-        if len(rows):
-            ax.scatter(x[rows], y[rows], s=26, label=say[f"{name} the frontier"], gid=name, zorder=4, **_KINDS[name])
-    if strong is not None:
-        _arrows(ax, fit, strong, plane, say)
-    ax.set_xlim(0.0, ends[0])
-    ax.set_ylim(0.0, ends[1])
-    numbers_on(ax.xaxis, lang)
-    numbers_on(ax.yaxis, lang)
-    across, up = _axis_words(fit, plane, say)
-    ax.set_xlabel(say.get("x", across), parse_math=False)
-    ax.set_ylabel(say.get("y", up), parse_math=False)
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, fontsize=SMALL + 0.5, frameon=False)
-    mark_simulated(ax, say, fit.goods.simulated)
-    first = [] if strong is None else [strong]
-    order = [*first, *(int(i) for i in kind["on"] if i not in first)]
-    name_points(
-        ax, [(x[i], y[i], str(fit.unit[i])) for i in order], avoid=np.column_stack([x, y]), strong=bool(first)
-    )
-    return ax
 
 
 def efficiencies(
@@ -147,17 +78,17 @@ def efficiencies(
     directional = fit.model.orientation == "directional"
     sign = 1.0 if directional else -1.0
     # Units on the frontier are equal, whatever the last digit says.
-    key = np.where(np.abs(distance - frontier_at) < _ON, frontier_at, distance)
+    key = np.where(np.abs(distance - frontier_at) < ON, frontier_at, distance)
     order = known[_order(sign * key[known], fit.unit[known])]
     ax = _rows(ax, len(order))
     row = np.full(len(distance), np.nan)
     row[order] = np.arange(len(order))
     ax.axvline(frontier_at, color="#1A1A1A", linewidth=0.9, zorder=1)
     size = min(24.0, _pitch(ax, len(order)) ** 2)
-    for name, rows in _kinds(fit).items():
+    for name, rows in kinds(fit).items():
         if len(rows):
             label = say[f"{name} the frontier"]
-            ax.scatter(distance[rows], row[rows], s=size, label=label, gid=name, zorder=3, **_KINDS[name])
+            ax.scatter(distance[rows], row[rows], s=size, label=label, gid=name, zorder=3, **KINDS[name])
     lines = [say[f"efficiency {fit.model.orientation}"], say["chance"]]
     lines.append(say["sorted_inefficiency" if directional else "sorted_efficiency"])
     out = fit.unit[~np.isfinite(distance)].tolist()
@@ -209,15 +140,23 @@ def targets(fit: DEAFit, unit: object, *, ax: Axes | None = None, lang: Lang = "
     left = np.abs(aim - moved) > 1e-7
     if left.any():
         ends = (rows[left], moved[left], aim[left])
-        ax.hlines(
-            *ends, colors="#56A0D3", linewidth=2.0, linestyles=":", label=say["slack"], gid="slack", zorder=2
+        ax.hlines(*ends, colors="#56A0D3", linewidth=2.0, linestyles=":", label=say["slack"], gid="slack", zorder=2)
+    ring = {"facecolors": "white", "edgecolors": STYLE["neither"]["color"], "linewidths": 1.4}
+    ax.scatter(now, rows, s=80, label=say["now"], gid="now", zorder=3, **ring)
+    ax.scatter(aim, rows, s=34, label=say["target"], gid="target", zorder=4, **KINDS["on"])
+    amounts = [f"{number(a, lang)} → {number(b, lang)}" for a, b in zip(value, target, strict=True)]
+    for i, text in enumerate([say["now to target"], *amounts], start=-1):
+        ax.annotate(
+            text,
+            (1.0, max(i, -0.85)),
+            xycoords=("axes fraction", "data"),
+            xytext=(14, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL + 0.5,
+            annotation_clip=False,
+            gid="amounts",
         )
-    ax.scatter(now, rows, s=34, label=say["now"], gid="now", zorder=3, **STYLE["neither"])
-    ax.scatter(aim, rows, s=34, label=say["target"], gid="target", zorder=4, **_KINDS["on"])
-    beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", "annotation_clip": False}
-    for i, (a, b) in enumerate(zip(value, target, strict=True)):
-        text = f"{_amount(a, lang)} → {_amount(b, lang)}"
-        ax.annotate(text, (1.0, i), xytext=(14, 0), fontsize=SMALL + 0.5, gid="amounts", **beside)
     ax.set_ylim(len(frame) - 0.4, -0.6)
     goods = [say[f"good {part}"].format(good=good) for good, part in zip(frame["good"], frame["part"], strict=True)]
     ax.set_yticks(range(len(frame)), goods, parse_math=False)
@@ -279,7 +218,7 @@ def peers(
     order = _order(-value, names)
     ax = _rows(ax, len(order))
     rows = np.arange(len(order))
-    bars = ax.barh(rows, value[order], height=0.7, color=_KINDS["on"]["color"], zorder=2)
+    bars = ax.barh(rows, value[order], height=0.7, color=KINDS["on"]["color"], zorder=2)
     for bar in bars:
         bar.set_gid("bar")
     strong = None if highlight is None else np.flatnonzero(names[order] == str(highlight))
@@ -311,7 +250,8 @@ def dominance(fit: UnitsFit, unit: object, *, ax: Axes | None = None, lang: Lang
     Returns
     -------
     matplotlib.axes.Axes
-        The 20 with the largest mean gain, where there are more; '–' where the unit has none of a good.
+        The 20 with the largest mean gain, where there are more; '–' where the unit has none of a good. The colour is
+        full at half and at double.
 
     Raises
     ------
@@ -332,15 +272,16 @@ def dominance(fit: UnitsFit, unit: object, *, ax: Axes | None = None, lang: Lang
     rows = [[str(name) for name in fit.unit].index(name) for name in names]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = 100.0 * (goods[rows] / goods[place] - 1.0)
+        shade = np.clip(np.abs(np.log2(goods[rows] / goods[place])), 0.0, 1.0)
     known = np.isfinite(share)
     ax = axes(ax, width=max(5.0, 2.4 + 1.2 * goods.shape[1]), height=1.5 + 0.27 * max(len(names), 3))
     most = float(np.abs(share[known]).max(initial=0.0)) or 1.0
     colours = LinearSegmentedColormap.from_list("gain", ["#FFFFFF", "#7DB8DE"])
     edges = (np.arange(goods.shape[1] + 1) - 0.5, np.arange(len(names) + 1) - 0.5)
-    mesh = ax.pcolormesh(*edges, np.ma.masked_array(np.abs(share), ~known), cmap=colours, vmin=0.0, vmax=most)
+    mesh = ax.pcolormesh(*edges, np.ma.masked_array(shade, ~known), cmap=colours, vmin=0.0, vmax=1.0)
     mesh.set_gid("gain")
     for (i, j), value in np.ndenumerate(share):
-        text = f"{'+' if value > 0 else ''}{number(value, lang, decimals=0 if most >= 10 else 1)}" if known[i, j] else "–"
+        text = ("+" if value > 0 else "") + number(value, lang, decimals=0 if most >= 10 else 1) if known[i, j] else "–"
         ax.text(j, i, text, ha="center", va="center", fontsize=SMALL + 1.0)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_yticks(range(len(names)), names, parse_math=False)
@@ -356,73 +297,52 @@ def dominance(fit: UnitsFit, unit: object, *, ax: Axes | None = None, lang: Lang
     return ax
 
 
-def _plane(fit: DEAFit | UnitsFit) -> tuple[int, int, int | None]:
-    """Return the goods across and up, and the one that both are divided by."""
-    m, s = fit.goods.inputs.shape[1], fit.goods.outputs.shape[1]
-    if isinstance(fit, DEAFit):
-        model = fit.model
-        if model.environment or model.composition or model.peers:
-            raise SpecificationError("units with peers of their own have a frontier each, which one picture cannot hold")
-        constant = fit.technology.cone
-    elif isinstance(fit.model, FDH):
-        constant = False
-    else:
-        raise SpecificationError("a partial frontier is an expectation over many units, and runs through none of them")
-    if (m, s) == (1, 1):
-        return 0, 1, None
-    if (m, s) in ((2, 1), (1, 2)):
-        if constant:
-            return (0, 1, 2) if m == 2 else (1, 2, 0)
-        raise SpecificationError(
-            f"{m} inputs and {s} outputs have two dimensions under constant returns only: DEA(returns='crs')"
-        )
-    raise SpecificationError(
-        f"{m} inputs and {s} outputs do not fit in two dimensions; one of each does, and three in all under "
-        "constant returns. efficiencies, targets and peers draw any number"
-    )
+def _distance(fit: DEAFit | UnitsFit) -> tuple[Floats, float]:
+    """Return the distance asked for, and what it is on the frontier."""
+    if isinstance(fit, DEAFit) and fit.model.orientation == "directional":
+        return fit.inefficiency, 0.0
+    return fit.efficiency, 1.0
 
 
-def _across(goods: Floats, plane: tuple[int, int, int | None]) -> tuple[Floats, Floats]:
-    across, up, per = plane
-    by = 1.0 if per is None else goods[..., per]
-    return np.asarray(goods[..., across] / by), np.asarray(goods[..., up] / by)
+def kinds(fit: DEAFit | UnitsFit) -> dict[str, Positions]:
+    """Return the units on the frontier, off it, and beyond it."""
+    distance, at = _distance(fit)
+    on = np.abs(distance - at) < ON
+    beyond = ~on & (distance > at) if at else np.zeros(len(on), dtype=np.bool_)
+    off = np.isfinite(distance) & ~on & ~beyond
+    return {"on": np.flatnonzero(on), "off": np.flatnonzero(off), "beyond": np.flatnonzero(beyond)}
 
 
-def _edge(
-    fit: DEAFit | UnitsFit, plane: tuple[int, int, int | None], points: Floats, ends: Floats
-) -> tuple[Floats, Floats]:
-    """Return the frontier as a line (v, 2) from end to end, and the corner that makes it an area."""
-    right, top = ends
-    if plane == (0, 1, 2):
-        line = -_hull(-points)[::-1]
-        return np.vstack([[line[0, 0], top], line, [right, line[-1, 1]]]), np.array([[right, top]])
-    if plane == (1, 2, 0):
-        line = _hull(points)
-        return np.vstack([[0.0, line[0, 1]], line, [line[-1, 0], 0.0]]), np.array([[0.0, 0.0]])
+def _counted(fit: DEAFit | UnitsFit, frame: pd.DataFrame, say: Mapping[str, str]) -> tuple[dict[str, float], list[str]]:
+    """Return of how many others each unit is a peer, and the words for it."""
+    others = frame[frame["unit"].map(str) != frame["peer"].map(str)]
+    number_of = others["peer"].map(str).value_counts()
+    names = dict.fromkeys([*(str(fit.unit[i]) for i in kinds(fit)["on"]), *number_of.index])
+    lines = [say["peer of"].format(n=others["unit"].nunique())]
+    if "unique" in others:
+        open_ = others.loc[~others["unique"].astype(bool), "unit"].nunique()
+        lines += [say["other peers"].format(n=open_)] if open_ else []
+    return {name: float(number_of.get(name, 0)) for name in names}, lines
+
+
+def _weighted(frame: pd.DataFrame, name: str, say: Mapping[str, str]) -> tuple[dict[str, float], list[str]]:
+    """Return the weights of one unit's peers, and the words for them."""
+    own = frame[frame["unit"].map(str) == name]
+    if own.empty:
+        raise SpecificationError(f"{name} has no peers; there is nothing to draw")
+    lines = [say["peer weights"].format(unit=name)]
+    lines += [] if own["unique"].all() else [say["other peers one"]]
+    return dict(zip(own["peer"].map(str), own["weight"].astype(float), strict=True)), lines
+
+
+def _needs_dea(fit: DEAFit | UnitsFit, what: str) -> None:
     if not isinstance(fit, DEAFit):
-        line = _stairs(points)
-    else:
-        low, high = bounds_of(fit.model.returns)
-        bend = low * points
-        if np.isfinite(high):
-            line = _hull(np.vstack([bend, high * points]))
-        else:
-            best = points[np.argmax(points[:, 1] / points[:, 0])]
-            line = _hull(np.vstack([bend, bend + best * (2.0 * right / best[0])]))
-    return np.vstack([[line[0, 0], 0.0], line, [max(right, line[-1, 0]), line[-1, 1]]]), np.array([[right, 0.0]])
+        raise SpecificationError(f"{what} are of mixtures of units: give a fit of DEA, or draw dominance")
 
 
-def _hull(points: Floats) -> Floats:
-    """Return the corners (v, 2) of the upper right hull, from the highest to the rightmost where x is good to have.
-
-    From left to right, concave; where only height is good, as for an output over an input, from the leftmost to the
-    highest.
-    """
-    return points
-
-
-def _stairs(points: Floats) -> Floats:
-    """Return the steps (v, 2) of what real units make with no more, from the left."""
-    order = np.lexsort((-points[:, 1], points[:, 0]))
-    best = np.maximum.accumulate(points[order, 1])
-    return np.column_stack([np.repeat(points[order, 0], 2)[1:], np.repeat(best, 2)[:-1]])
+def _place(fit: DEAFit | UnitsFit, unit: object) -> int:
+    names = [str(label) for label in fit.unit]
+    if str(unit) not in names:
+        near = difflib.get_close_matches(str(unit), names, n=5, cutoff=0.5) or names[:5]
+        raise SpecificationError(f"unit={unit!r} is not among the {len(names)} units; near: {', '.join(near)}")
+    return names.index(str(unit))
