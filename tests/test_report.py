@@ -747,7 +747,7 @@ def practised(**changes: object) -> Chapter:
         scores=scores, peers=peers, targets=targets, orientation="input", returns="crs", composition=("C(age)",),
         nearest=40, model="DEA(<i>)",
         certificate="3 of 4 programs solved, 0 of them one by one; largest violation of a row 1.1e-16, of a price "
-        "2.0e-16",
+        "2.0e-16, largest gap 0.0e+00",
     )  # fmt: skip
     return replace(chapter(), labels=labels, frontier=replace(found, **changes))
 

@@ -115,7 +115,7 @@ class DEA:
                 "belongs to environment"
             )
         moving = {"input": self.inputs, "output": self.outputs}.get(self.orientation, goods)
-        if not set(moving) - set(self.nondiscretionary):
+        if moving and not set(moving) - set(self.nondiscretionary):
             raise SpecificationError(f"every good that orientation={self.orientation!r} moves is nondiscretionary")
         mixed = sorted(set(self.environment) & set(goods))
         if mixed:

@@ -17,7 +17,7 @@ from benchmodels.errors import (
     PartialResultWarning,
     SpecificationError,
 )
-from benchmodels.frontier import DEA, FDH
+from benchmodels.frontier import DEA, FDH, programs
 from benchmodels.ranking import rank
 
 # Fried, Lovell & Schmidt's eleven units, as DataEnvelopmentAnalysis.jl has them.
@@ -93,6 +93,8 @@ def test_eleven_units():
     np.testing.assert_allclose(crs.efficiency, expected, atol=1e-10)
     slack = np.zeros((11, 3))
     slack[5, 0], slack[10, 1] = 4.444444444444, 4.0
+    # Unit 9 is held against 31/27 of unit 7, by its second input; of the first it would use more than that.
+    slack[8, 0] = 37 * 0.820105820105820 - 25 * 31 / 27
     np.testing.assert_allclose(wide(crs, "slack"), slack, atol=1e-9)
     vrs = DEA(**TWO).fit(ELEVEN).efficiency
     np.testing.assert_allclose(vrs, [1, 0.8699861687, 1, 1, 0.7116402116, 1, 1, 1, 1, 0.4931209269, 1], atol=1e-10)
@@ -196,8 +198,8 @@ def test_environment(table, kind):
         some = {"high": place <= place[i], "low": place >= place[i], "same": place == place[i]}[kind]
         x, y = arrays(table)
         assert fit.efficiency[i] == pytest.approx(1 - plain(x[some], y[some], x[i], y[i]), abs=1e-9)
-        assert set(fit.peers().query("unit == @unit")["peer"]) <= set(table["unit"][some])
-        assert set(fit.possible_peers().query("unit == @unit")["peer"]) <= set(table["unit"][some])
+        for pairs in (fit.peers(), fit.possible_peers()):
+            assert set(pairs.loc[pairs["unit"] == unit, "peer"]) <= set(table["unit"][some])
 
 
 def test_environments_together_and_in_words(table):
@@ -430,6 +432,52 @@ def test_tables_of_other_kinds(table):
     fit = DEA(**FOUR).fit(table)
     np.testing.assert_array_equal(DEA(**FOUR).fit(pl.from_pandas(table)).efficiency, fit.efficiency)
     np.testing.assert_array_equal(DEA(**FOUR).fit(table.set_index("kind")).efficiency, fit.efficiency)
+
+
+@pytest.mark.parametrize("orientation", ["input", "output", "directional", "graph"])
+def test_a_large_table_is_searched_for_its_frame_first(table, orientation, monkeypatch):
+    fit = DEA(**FOUR, orientation=orientation).fit(table)
+    expected, peers, beyond = fit.scores.to_frame(), fit.possible_peers(), fit.super_efficiency().to_frame()
+    monkeypatch.setattr(programs, "_MANY", 10)
+    again = DEA(**FOUR, orientation=orientation).fit(table)
+    pd.testing.assert_frame_equal(again.scores.to_frame(), expected, rtol=1e-9, atol=1e-10)
+    pd.testing.assert_frame_equal(again.possible_peers(), peers)
+    pd.testing.assert_frame_equal(again.super_efficiency().to_frame(), beyond, rtol=1e-9, atol=1e-10)
+    pd.testing.assert_frame_equal(again.evaluate(table).to_frame(), expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("returns", INFINITE)
+@pytest.mark.parametrize("orientation", ["input", "output", "directional"])
+def test_beyond_the_others_by_a_plain_loop(table, orientation, returns):
+    x, y = arrays(table)
+    loop = []
+    for i in range(len(x)):
+        some = np.arange(len(x)) != i
+        loop.append(plain(x[some], y[some], x[i], y[i], returns=returns, orientation=orientation))
+    scores = DEA(**FOUR, orientation=orientation, returns=returns).fit(table).super_efficiency()
+    ours = {"input": 1 - scores.efficiency, "output": scores.expansion - 1, "directional": scores.inefficiency}
+    np.testing.assert_allclose(ours[orientation], loop, atol=1e-8)
+    np.testing.assert_array_equal(scores.status == "infeasible", np.isnan(loop))
+
+
+def test_slacks_are_the_largest(table):
+    # Of rounded goods many peers are as good; the sum of slacks, in means of the goods, is the largest there is.
+    some = table.assign(**{name: np.ceil(table[name]) for name in GOODS})
+    fit = DEA(**FOUR).fit(some)
+    x, y = arrays(some)
+    mean = some[GOODS].mean().to_numpy()
+    ours = (wide(fit, "slack") / mean).sum(axis=1)
+    n = len(x)
+    for i in range(n):
+        rows = np.zeros((5, n + 4))
+        rows[:4, :n] = np.column_stack([x, y]).T
+        rows[:4, n:] = np.diag([1.0, 1, -1, -1])
+        rows[4, :n] = 1
+        limit = np.concatenate([fit.efficiency[i] * x[i] * (1 + 1e-12), y[i], [1]])
+        best = linprog(-np.concatenate([np.zeros(n), 1 / mean]), A_eq=rows, b_eq=limit)
+        assert best.status == 0
+        assert ours[i] == pytest.approx(-best.fun, abs=1e-6)
+    assert (ours > 0.1).sum() >= 3
 
 
 @pytest.mark.parametrize("more", [{}, {"environment": {"place": "high"}}, {"composition": ["a"], "nearest": 20}])
