@@ -112,7 +112,8 @@ class DEAFit:
         )
 
     def __repr__(self) -> str:
-        best = int(np.sum(np.abs(self.programs.found.beta[self.status == "solved"]) < 1e-9))
+        apart = self.inefficiency if self.model.orientation == "directional" else 1.0 - self.efficiency
+        best = int(np.sum(np.abs(apart[self.status == "solved"]) < 1e-9))
         asked = f"orientation={self.model.orientation!r}, returns={self.model.returns!r}"
         return f"DEAFit({len(self.goods)} units, {best} on the frontier, {asked})"
 

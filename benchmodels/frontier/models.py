@@ -97,6 +97,9 @@ class DEA:
             object.__setattr__(self, name, tuple(value))
         if not isinstance(self.environment, Mapping):
             raise SpecificationError(f"environment={self.environment!r}; say which is favourable, column by column")
+        for name in ("environment", "direction", "peers"):
+            if isinstance(getattr(self, name), Mapping):
+                object.__setattr__(self, name, dict(getattr(self, name)))
         bounds_of(self.returns)
         for name, value, allowed in (
             ("orientation", self.orientation, get_args(Orientation)),

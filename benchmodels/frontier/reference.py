@@ -101,11 +101,13 @@ def _nearest(points: Goods, reference: Goods, composition: Sequence[str], neares
     if not isinstance(nearest, (int, np.integer)) or not 1 <= nearest <= len(reference):
         raise SpecificationError(f"nearest={nearest!r}; give a whole number from 1 to {len(reference)}, the units")
     theirs = reference.conditions[list(composition)].to_numpy(float)
+    own = points.conditions[list(composition)].to_numpy(float)
+    if not np.isfinite(theirs).all() or not np.isfinite(own).all():
+        raise DataError(f"composition must be finite: {listed(composition)}")
     centre, spread = theirs.mean(axis=0), theirs.std(axis=0)
     if np.any(spread == 0):
         raise DataError(f"composition does not vary: {listed(np.array(composition)[spread == 0].tolist())}")
-    own = (points.conditions[list(composition)].to_numpy(float) - centre) / spread
-    theirs = (theirs - centre) / spread
+    own, theirs = (own - centre) / spread, (theirs - centre) / spread
     place = {label: j for j, label in enumerate(reference.unit.tolist())}
     itself = np.array([place.get(label, -1) for label in points.unit.tolist()])
 

@@ -218,14 +218,14 @@ def peers(
     order = _order(-value, names)
     ax = _rows(ax, len(order))
     rows = np.arange(len(order))
-    bars = ax.barh(rows, value[order], height=0.7, color=KINDS["on"]["color"], zorder=2)
+    bars = ax.barh(rows, value[order], height=0.7, color=KINDS["on"]["color"], label=lines[0], zorder=2)
     for bar in bars:
         bar.set_gid("bar")
     strong = None if highlight is None else np.flatnonzero(names[order] == str(highlight))
     _finish(ax, names[order], int(strong[0]) if strong is not None and len(strong) else None, lines, say)
     legend = ax.get_legend()
     if legend is not None:
-        legend.remove()
+        legend.remove()  # bars of one kind, which the axis names
     ax.set_xlim(0.0, 1.05 * float(value.max(initial=0.0)) or 1.0)
     if unit is None:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))

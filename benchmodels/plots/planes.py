@@ -58,7 +58,7 @@ def frontier(
     Returns
     -------
     matplotlib.axes.Axes
-        Of two inputs per output the picture ends at three times the median, if the frontier does; units outside are
+        Of two inputs per output the picture ends at four times the median, if the frontier does; units outside are
         named under the axis.
 
     Raises
@@ -91,7 +91,7 @@ def frontier(
     across, up = _axis_words(fit, plane, say)
     outside = fit.unit[(x > ends[0]) | (y > ends[1])].tolist()
     lines = [say.get("x", across)]
-    lines += [say["outside"].format(names=listed(outside, say["more"]))] if outside else []
+    lines += [say["outside"].format(names=listed(outside, say["more"], most=3))] if outside else []
     ax.set_xlabel("\n".join(lines), parse_math=False)
     ax.set_ylabel(say.get("y", up), parse_math=False)
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, fontsize=SMALL + 0.5, frameon=False)
@@ -139,7 +139,7 @@ def _end(along: Floats, told: list[int], *, skewed: bool) -> float:
     """Return where an axis ends; a skewed one need not reach units that make next to nothing."""
     most = float(along.max())
     if skewed:
-        most = min(most, max(3.0 * float(np.median(along)), float(along[told].max(initial=0.0))))
+        most = min(most, max(4.0 * float(np.median(along)), float(along[told].max(initial=0.0))))
     return 1.12 * most
 
 
@@ -167,7 +167,7 @@ def _edge(fit: DEAFit | UnitsFit, plane: Plane, points: Floats, ends: Floats) ->
             line = _rising(np.vstack([bend, high * points]))
         else:
             best = points[np.argmax(points[:, 1] / points[:, 0])]
-            line = _rising(np.vstack([bend, bend + best * (2.0 * right / best[0])]))
+            line = _rising(np.vstack([bend, best * (2.0 * right / best[0])]))
     last = max(float(right), float(line[-1, 0]))
     return np.vstack([[line[0, 0], 0.0], line, [last, line[-1, 1]]]), np.array([[last, 0.0]])
 

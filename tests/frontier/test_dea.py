@@ -251,6 +251,14 @@ def test_evaluate(table, orientation):
     assert np.any(scores.efficiency > 1)
 
 
+def test_evaluate_along_the_mean_of_the_frontier(table):
+    model = DEA(**FOUR, orientation="directional", direction="mean")
+    half, rest = table.iloc[:20], table.iloc[20:]
+    mean = half[GOODS].mean().to_dict()
+    given = DEA(**FOUR, orientation="directional", direction=mean).fit(half).evaluate(rest)
+    np.testing.assert_allclose(model.fit(half).evaluate(rest).inefficiency, given.inefficiency, atol=1e-12)
+
+
 def test_evaluate_says_who_has_no_answer(table):
     large = table.iloc[[0]].assign(y1=1e3)
     with pytest.warns(PartialResultWarning, match="1 of 1 units of the units evaluated .*no combination"):
@@ -398,6 +406,22 @@ def test_rows_and_labels(table):
     assert pairs == set(map(tuple, renamed.possible_peers().to_numpy()))
 
 
+def test_conditions_follow_their_rows(table):
+    for more in ({"environment": {"place": "high", "kind": "same"}}, {"composition": ["a", "b"], "nearest": 15}):
+        fit = DEA(**FOUR, **more, size="place").fit(table)
+        other = DEA(**FOUR, **more, size="place").fit(table.sample(frac=1, random_state=6))
+        np.testing.assert_array_equal(other.efficiency, fit.efficiency)
+        np.testing.assert_array_equal(other.compare().size, table["place"])
+
+
+def test_a_model_keeps_what_it_was_asked(table):
+    environment, peers = {"place": "high"}, {"U01": ["U02"]}
+    model = DEA(**FOUR, environment=environment, peers=peers)
+    environment["place"] = "low"
+    peers.clear()
+    assert (model.environment, model.peers) == ({"place": "high"}, {"U01": ["U02"]})
+
+
 def test_duplicates_dominated_and_more_units(table):
     score = DEA(**FOUR).fit(table).efficiency
     twice = DEA(**FOUR).fit(pd.concat([table, table.assign(unit="v" + table["unit"])]))
@@ -458,6 +482,17 @@ def test_beyond_the_others_by_a_plain_loop(table, orientation, returns):
     ours = {"input": 1 - scores.efficiency, "output": scores.expansion - 1, "directional": scores.inefficiency}
     np.testing.assert_allclose(ours[orientation], loop, atol=1e-8)
     np.testing.assert_array_equal(scores.status == "infeasible", np.isnan(loop))
+
+
+def test_beyond_the_others_of_its_kind(table):
+    x, y = arrays(table)
+    kind = table["kind"].to_numpy()
+    loop = []
+    for i in range(len(x)):
+        some = (kind == kind[i]) & (np.arange(len(x)) != i)
+        loop.append(1 - plain(x[some], y[some], x[i], y[i]))
+    scores = DEA(**FOUR, environment={"kind": "same"}).fit(table).super_efficiency()
+    np.testing.assert_allclose(scores.efficiency, loop, atol=1e-8)
 
 
 def test_slacks_are_the_largest(table):
@@ -632,11 +667,12 @@ def test_options_that_do_not_fit_the_table(table, options, message):
         ({"environment": {"kind": "high"}}, "can only be the 'same'"),
         ({"composition": ["kind"], "nearest": 15}, "distances need numbers"),
         ({"composition": ["one"], "nearest": 15}, "does not vary: 'one'"),
+        ({"composition": ["far"], "nearest": 15}, "must be finite: 'far'"),
     ],
 )
 def test_conditions_that_cannot_be_used(table, options, message):
     with pytest.raises(DataError, match=message):
-        DEA(**FOUR, **options).fit(table.assign(one=1.0))
+        DEA(**FOUR, **options).fit(table.assign(one=1.0, far=np.append(table["a"][1:], np.inf)))
 
 
 def test_missing_rows_are_dropped_on_request(table):
