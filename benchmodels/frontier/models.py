@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from benchmodels.asked import whole
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.goods import read_goods
 from benchmodels.frontier.reference import Favourable
@@ -101,6 +103,8 @@ class DEA:
             if isinstance(getattr(self, name), Mapping):
                 object.__setattr__(self, name, dict(getattr(self, name)))
         bounds_of(self.returns)
+        if self.nearest is not None:
+            whole("nearest", self.nearest, what="units")
         for name, value, allowed in (
             ("orientation", self.orientation, get_args(Orientation)),
             ("missing", self.missing, ("raise", "drop")),
@@ -128,7 +132,8 @@ class DEA:
         if isinstance(self.direction, Mapping):
             strange = [name for name in self.direction if name not in goods]
             amounts = list(self.direction.values())
-            if strange or not all(0 <= amount < math.inf for amount in amounts) or not any(amounts):
+            told = all(isinstance(amount, Real) and 0 <= amount < math.inf for amount in amounts)
+            if strange or not told or not any(amounts):
                 raise SpecificationError(
                     f"direction={dict(self.direction)!r}; give amounts of zero or more for some of {listed(goods)}"
                 )

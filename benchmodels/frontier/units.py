@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -94,7 +95,7 @@ class OrderM:
 
     def __post_init__(self) -> None:
         _check(self)
-        if not self.m >= 1:
+        if isinstance(self.m, bool) or not isinstance(self.m, Real) or not self.m >= 1:
             raise SpecificationError(f"m={self.m!r}; give a number of units, 1 or more")
 
     def fit(self, data: object) -> UnitsFit:
@@ -128,7 +129,7 @@ class OrderAlpha:
 
     def __post_init__(self) -> None:
         _check(self)
-        if not 0.0 < self.alpha <= 1.0:
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real) or not 0.0 < self.alpha <= 1.0:
             raise SpecificationError(f"alpha={self.alpha!r}; give a share above 0, to 1")
 
     def fit(self, data: object) -> UnitsFit:

@@ -281,3 +281,17 @@ def test_a_partial_frontier_has_no_peers(table):
     for model, more in MODELS[1:]:
         with pytest.raises(SpecificationError, match="has no peers"):
             model(**FOUR, **more).fit(table).peers()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: OrderM(inputs=["x"], outputs=["y"], unit="u", m="a"),
+        lambda: OrderAlpha(inputs=["x"], outputs=["y"], unit="u", alpha="a"),
+        lambda: DEA(inputs=["x"], outputs=["y"], unit="u", composition=["z"], nearest=0),
+        lambda: DEA(inputs=["x"], outputs=["y"], unit="u", orientation="directional", direction={"x": "a"}),
+    ],
+)
+def test_options_that_are_no_numbers_are_refused(make):
+    with pytest.raises(SpecificationError, match="give"):
+        make()
