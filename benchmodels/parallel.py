@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["map_blocks", "one_blas_thread"]
 
@@ -22,10 +25,17 @@ def one_blas_thread() -> Iterator[None]:
     The products of the hot path are long and thin: a second thread gains nothing, costs much where the cores are
     shared, and changes the last digits.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the BLAS libraries once: looking for them takes longer than a small problem; ours are loaded by now."""
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def map_blocks(

@@ -51,7 +51,7 @@ def dataframe(ready: Any) -> Answer:
 
     frame, inputs, outputs = ready
     fit = DEA(inputs=inputs, outputs=outputs, unit="unit").fit(frame)
-    return certified(fit.envelopment, fit.efficiency)
+    return certified(fit.programs.found, fit.efficiency)
 
 
 def scaled(data: Data) -> Data:
