@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import BenchmodelsWarning, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.frontier.programs import Programs, solved
 from benchmodels.frontier.scores import Scores, compared, warn_of_missing
 from benchmodels.kernels.scale import nature_of_returns, scale_efficiency
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
 from benchmodels.kernels.technology import Technology, bounds_of
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,8 +67,17 @@ class DEAFit:
 
     @cached_property
     def second_phase(self) -> SecondPhase:
-        """Slacks left at the frontier, each in units of the mean good, and the peers there."""
-        return self.programs.second_phase()
+        """Slacks left at the frontier, in units of the mean good, and the peers there; warns of those not found."""
+        found = self.programs.second_phase()
+        lost = (found.status != OPTIMAL) & (self.status == "solved")
+        if lost.any():
+            warnings.warn(
+                f"the slacks of {int(lost.sum())} of {len(lost)} units were not found, so they have no peers and no "
+                f"targets: {listed(self.unit[lost])}",
+                PartialResultWarning,
+                stacklevel=3,
+            )
+        return found
 
     @cached_property
     def scores(self) -> Scores:

@@ -51,6 +51,8 @@ class Programs:
     own : (k,) array of int; allowed : callable or None; frame : array of int or None
         As for `envelop`.
     found : Envelopment
+    status : (k,) array of int
+        Of the measure that is asked for: that of ``found``, but for the graph measure, which is more than one program.
     efficiency : (k,) array
         Of the graph measure; else NaN.
     """
@@ -65,6 +67,7 @@ class Programs:
     allowed: Allowed | None
     frame: Codes | None
     found: Envelopment
+    status: Codes
     efficiency: Floats
 
     def scores(self) -> Scores:
@@ -86,7 +89,7 @@ class Programs:
             efficiency=efficiency,
             expansion=expansion,
             inefficiency=inefficiency,
-            status=np.array([_STATUS.get(int(s), "not solved") for s in self.found.status], dtype=object),
+            status=np.array([_STATUS.get(int(s), "not solved") for s in self.status], dtype=object),
         )
 
     def projected(self) -> Floats:
@@ -134,12 +137,13 @@ def solved(
             frame = frame_of(technology, direction=direction_of(model, reference, reference))
         if model.orientation == "graph":
             graph = graph_efficiency(technology, inputs, outputs, own=own, allowed=allowed, frame=frame)
-            found, efficiency = graph.last, graph.efficiency
+            found, status, efficiency = graph.last, graph.status, graph.efficiency
             known = np.where(np.isfinite(efficiency), efficiency, 1.0)[:, None]
             inputs, outputs = inputs * known, outputs / known
             step = np.concatenate([inputs, outputs], axis=1)
         else:
             found = envelop(technology, inputs, outputs, step, own=own, allowed=allowed, frame=frame)
+            status = found.status
     return Programs(
         model=model,
         technology=technology,
@@ -151,6 +155,7 @@ def solved(
         allowed=allowed,
         frame=frame,
         found=found,
+        status=status,
         efficiency=efficiency,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from benchmodels.errors import (
     SpecificationError,
 )
 from benchmodels.frontier import DEA, FDH, programs
+from benchmodels.kernels.shared_simplex import STALLED
 from benchmodels.ranking import rank
 
 # Fried, Lovell & Schmidt's eleven units, as DataEnvelopmentAnalysis.jl has them.
@@ -689,3 +691,36 @@ def test_few_units_for_many_goods(table):
         DEA(**FOUR).fit(table.iloc[:5])
     with pytest.warns(BenchmodelsWarning, match="6 units are few"):
         DEA(**FOUR, composition=["a"], nearest=6).fit(table)
+
+
+def test_a_graph_measure_that_was_not_found_is_not_called_solved(table, monkeypatch):
+    whole = programs.graph_efficiency
+
+    def failing(*args, **options):
+        found = whole(*args, **options)
+        status, efficiency = found.status.copy(), found.efficiency.copy()
+        status[3], efficiency[3] = STALLED, np.nan
+        return replace(found, status=status, efficiency=efficiency)
+
+    monkeypatch.setattr(programs, "graph_efficiency", failing)
+    with pytest.warns(PartialResultWarning, match="1 of 40 units have no efficiency.*'U03'"):
+        fit = DEA(**FOUR, orientation="graph").fit(table)
+    assert fit.status[3] == "not solved"
+    assert (fit.status == "solved").sum() == 39
+
+
+def test_slacks_that_were_not_found_are_counted_and_named(table, monkeypatch):
+    whole = programs.second_phase
+
+    def failing(*args, **options):
+        found = whole(*args, **options)
+        status, slack = found.status.copy(), found.slack.copy()
+        status[3], slack[3] = STALLED, np.nan
+        return replace(found, status=status, slack=slack)
+
+    monkeypatch.setattr(programs, "second_phase", failing)
+    fit = DEA(**FOUR).fit(table)
+    with pytest.warns(PartialResultWarning, match="slacks of 1 of 40 units were not found.*'U03'"):
+        targets = fit.targets()
+    assert targets.loc[targets["unit"] == "U03", "target"].isna().all()
+    assert targets.loc[targets["unit"] != "U03", "target"].notna().all()
