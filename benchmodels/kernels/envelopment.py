@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.kernels.cold_program import solve_cold
+from benchmodels.kernels.shared_columns import products
 from benchmodels.kernels.shared_simplex import (
     ARTIFICIAL,
     BETA,
@@ -268,11 +269,11 @@ def _overpriced(
     """
     worst = np.zeros(len(dual))
     for block in columns.blocks:
-        cost = dual @ block.columns.T
+        cost = products(dual, block.columns)
         if allowed is not None:
             cost[:, : block.high - block.low][~allowed(programs, block.low, block.high)] = 0.0
         if every:
-            cost = _share(cost, np.maximum(np.abs(dual) @ np.abs(block.columns).T, largest[:, None]))
+            cost = _share(cost, np.maximum(products(np.abs(dual), np.abs(block.columns)), largest[:, None]))
         worst = np.maximum(worst, -cost.min(axis=1))
     return worst if every else _share(worst, largest)
 

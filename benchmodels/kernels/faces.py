@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import SpecificationError
+from benchmodels.kernels.shared_columns import products
 from benchmodels.kernels.shared_simplex import OPTIMAL, OWN, STALLED, Columns
 from benchmodels.kernels.small_programs import SmallPrograms
 
@@ -142,7 +143,7 @@ def optimal_faces(
     for low in range(0, len(point), _CHUNK):
         some = np.arange(low, min(low + _CHUNK, len(point)))
         for block in columns.blocks:
-            zero = (price[some] @ block.priced)[:, : block.high - block.low] <= TIED
+            zero = products(price[some], block.priced)[:, : block.high - block.low] <= TIED
             if allowed is not None:
                 zero &= allowed(some, block.low, block.high)
             at, column = np.nonzero(zero)

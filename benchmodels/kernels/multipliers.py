@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.kernels.faces import TIED, no_own, prices_of
+from benchmodels.kernels.shared_columns import products
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, INFEASIBLE, OPTIMAL, Columns, maximise
 from benchmodels.kernels.small_programs import SURE, SmallPrograms
 
@@ -191,7 +192,7 @@ def _ends(
     room = TIED * np.abs(price).max(axis=1)
     worst = np.zeros(len(point))
     for block in columns.blocks:
-        cost = price @ block.priced
+        cost = products(price, block.priced)
         if allowed is not None:
             cost[:, : block.high - block.low][~allowed(each, block.low, block.high)] = 0.0
         worst = np.minimum(worst, cost.min(axis=1))

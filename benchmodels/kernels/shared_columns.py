@@ -26,13 +26,12 @@ DUST = 1e-4
 
 
 class Block(NamedTuple):
-    """Columns low to high and all slacks: as priced (d, c), as they are (c, d), their sizes (c, d), and codes (c,)."""
+    """Columns low to high of every set, and all slacks: as priced and as they are (r, d, c), and their codes (c,)."""
 
     low: int
     high: int
     priced: Floats
     columns: Floats
-    size: Floats
     code: Codes
 
 
@@ -42,8 +41,9 @@ class Columns:
 
     Parameters
     ----------
-    matrix : (d, n) array
-        A; entries of order 1.
+    matrix : (d, n) or (r, d, n) array
+        A, or one A for each of r sets of programs; entries of order 1. A column of zeros is never used, so that sets
+        of different sizes are filled up with them.
     slacks : (d, q) array
         S: a unit vector or its negative each, at most one a row.
     """
@@ -53,30 +53,63 @@ class Columns:
     blocks: list[Block] = field(init=False, repr=False)
     slack_row: Codes = field(init=False, repr=False)
     slack_sign: Floats = field(init=False, repr=False)
+    _each: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        n, q = self.matrix.shape[1], self.slacks.shape[1]
+        sets = self.matrix if self.matrix.ndim == 3 else self.matrix[None]
+        (r, d, n), q = sets.shape, self.slacks.shape[1]
         cuts = np.linspace(0, n, max(1, -(-n // _BLOCK)) + 1).astype(np.intp).tolist()
+        slacks = np.broadcast_to(self.slacks, (r, d, q))
         blocks = []
         for low, high in itertools.pairwise(cuts):
-            part = np.concatenate([self.matrix[:, low:high], self.slacks], axis=1)
-            largest = np.abs(part).max(axis=0)
+            part = np.concatenate([sets[:, :, low:high], slacks], axis=2)
+            largest = np.abs(part).max(axis=1, keepdims=True)
             priced = part / np.where(largest > 0, largest, 1.0)
             code = np.concatenate([np.arange(low, high), n + np.arange(q)])
-            blocks.append(Block(low, high, priced, np.ascontiguousarray(part.T), np.abs(part.T) + DUST, code))
+            blocks.append(Block(low, high, priced, part, code))
         row = np.abs(self.slacks).argmax(axis=0)
+        each = np.concatenate([sets, slacks], axis=2)
         object.__setattr__(self, "blocks", blocks)
         object.__setattr__(self, "slack_row", row)
         object.__setattr__(self, "slack_sign", self.slacks[row, np.arange(q)])
+        object.__setattr__(self, "_each", np.ascontiguousarray(each.transpose(0, 2, 1)))
 
-    def basis(self, code: Codes, direction: Floats, own: Floats) -> Floats:
+    @property
+    def count(self) -> int:
+        """Columns of a set, n."""
+        return int(self.matrix.shape[-1])
+
+    def of_set(self, j: int) -> Floats:
+        """Return the columns of a set, slacks behind them, (d, n + q)."""
+        return np.asarray(self._each[j].T)
+
+    def taken(self, code: Codes, member: Codes | None = None) -> Floats:
+        """Return columns and slacks (k, ..., d) by their codes (k, ...); ``member`` (k,) is the set of each row."""
+        if len(self._each) == 1 or member is None:
+            return np.asarray(self._each[0].take(code, axis=0))
+        return np.asarray(self._each[member.reshape(-1, *[1] * (code.ndim - 1)), code])
+
+    def basis(self, code: Codes, direction: Floats, own: Floats, member: Codes | None = None) -> Floats:
         """Return the matrices (k, d, d) of bases, a column for each place."""
-        whole = np.concatenate([self.matrix, self.slacks], axis=1).T
-        found = whole[np.maximum(code, 0)]
+        found = self.taken(np.maximum(code, 0), member)
         for label, values in ((BETA, direction), (ARTIFICIAL, own), (OWN, own)):
             unit, place = np.nonzero(code == label)
             found[unit, place] = values[unit]
         return np.ascontiguousarray(found.transpose(0, 2, 1))
+
+
+def products(price: Floats, columns: Floats, member: Codes | None = None) -> Floats:
+    """Return prices (k, d) times the columns (r, d, c) of each one's set, (k, c).
+
+    ``member`` (k,) is the set of each, ascending; all are of the first set by default.
+    """
+    if len(columns) == 1 or member is None:
+        return np.asarray(price @ columns[0])
+    found = np.empty((len(price), columns.shape[2]))
+    first = np.flatnonzero(np.diff(member, prepend=-1)).tolist()
+    for low, high in itertools.pairwise([*first, len(price)]):
+        np.matmul(price[low:high], columns[member[low]], out=found[low:high])
+    return found
 
 
 def sizes(point: Floats) -> Floats:
