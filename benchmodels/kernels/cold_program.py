@@ -15,7 +15,6 @@ from benchmodels.kernels.shared_simplex import (
     OWN,
     STALLED,
     UNBOUNDED,
-    Columns,
     Vertices,
 )
 
@@ -30,14 +29,15 @@ __all__ = ["solve_cold"]
 
 
 def solve_cold(
-    columns: Columns, point: Floats, start: Floats, step: Floats, own: int, allowed: Allowed | None, i: int,
+    body: Floats, n: int, point: Floats, start: Floats, step: Floats, own: int, allowed: Allowed | None, i: int,
     found: Vertices,
 ) -> None:  # fmt: skip
     """Solve program i and write it into what was found.
 
     Parameters
     ----------
-    columns : Columns
+    body : (d, n + q) array; n : int
+        The columns of its set, of which those of zeros are left out, and the slacks.
     point, start, step : (d,) arrays
         As in `maximise`.
     own : int
@@ -54,10 +54,11 @@ def solve_cold(
     answer only the basis is kept, where that is whole, and solved anew. An infeasible program is solved once more, for
     the least share of the point that must be met by the point itself; the prices of that are the ray.
     """
-    n = columns.matrix.shape[1]
-    usable = np.arange(n) if allowed is None else np.flatnonzero(allowed(np.array([i]), 0, n)[0])
-    code = np.concatenate([[BETA], usable, n + np.arange(columns.slacks.shape[1]), [OWN] if own == OWN else []])
-    body = np.column_stack([step, columns.matrix[:, usable], columns.slacks, *([start] if own == OWN else [])])
+    usable = np.asarray(body.any(axis=0))
+    if allowed is not None:
+        usable[:n] &= allowed(np.array([i]), 0, n)[0]
+    code = np.concatenate([[BETA], np.flatnonzero(usable), [OWN] if own == OWN else []])
+    body = np.column_stack([step, body[:, usable], *([start] if own == OWN else [])])
     found.beta[i], found.code[i], found.value[i], found.dual[i] = np.nan, ARTIFICIAL, 0.0, np.nan
     status, value, basic, dual = _highs(body, point, np.where(code == BETA, -1.0, 0.0), code == BETA)
     found.status[i] = status

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmodels.errors import SpecificationError
 from benchmodels.kernels.cold_program import solve_cold
+from benchmodels.kernels.pieces import Piece, pieces_of_one, pieces_of_sets
 from benchmodels.kernels.shared_columns import products
 from benchmodels.kernels.shared_simplex import (
     ARTIFICIAL,
@@ -28,7 +30,7 @@ from benchmodels.kernels.shared_simplex import (
 from benchmodels.kernels.technology import Technology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -100,6 +102,8 @@ def envelop(
     own: Codes,
     allowed: Allowed | None = None,
     frame: Codes | None = None,
+    sets: Sequence[Codes] | None = None,
+    member: Codes | None = None,
     run: Callable[..., Any] = map,
 ) -> Envelopment:
     """Move k points to the frontier of a technology.
@@ -119,8 +123,18 @@ def envelop(
         ``allowed(points, low, high)``: which reference units low to high each of some points may use, as booleans.
     frame : (f,) array of int, optional
         Reference units that are enough as columns; `frame_of` finds them. Not together with ``allowed``.
+    sets : sequence of r arrays (n_j,) of int, optional
+        Sets of reference units, each in ascending order: years, replicates, kinds of units. Not together with
+        ``allowed`` or ``frame``.
+    member : (k,) array of int, optional
+        Which of the sets is each point's reference; it need not be in it.
     run : callable
         As ``map``: solves chunks, one call each.
+
+    Raises
+    ------
+    SpecificationError
+        Sets without members, or together with ``allowed`` or ``frame``.
 
     Returns
     -------
@@ -132,36 +146,39 @@ def envelop(
     well it is `STALLED`, and so is a point that is not finite. Of 10,000 programs of all kinds (tied, lognormal with a
     standard deviation of 3, zeros, goods in units of measure 18 orders apart) all end solved.
     """
-    n = len(technology.inputs)
-    kept = np.arange(n) if frame is None else frame
-    columns = technology.columns if frame is None else technology.part(frame)
-    place = np.full(n, OWN, dtype=np.intp)
-    place[kept] = np.arange(len(kept))
-    inside = own.copy()
-    inside[own >= 0] = place[own[own >= 0]]
+    if (sets is None) != (member is None) or (sets is not None and not (allowed is None and frame is None)):
+        raise SpecificationError("sets and member go together, and neither with allowed nor with frame")
 
-    def solved(at: slice) -> Envelopment:
-        numbers = np.arange(len(inputs))[at]
-        mask = None if allowed is None else lambda some, low, high: allowed(numbers[some], low, high)
-        goods = inputs[at], outputs[at]
+    def solved(piece: Piece) -> Envelopment:
+        at, columns, kinds = piece.points, piece.columns, piece.member
+        mask = None if allowed is None else lambda some, low, high: allowed(at[some], low, high)
+        goods, inside = (inputs[at], outputs[at]), piece.place(own[at])
         point, start, step = technology.point(*goods, direction[at])
-        found = maximise(columns, point, step, start=start, own=inside[at], allowed=mask)
+        found = maximise(columns, point, step, start=start, own=inside, member=kinds, allowed=mask)
         # Nothing bounds a step of zero, where there is a solution at all.
-        found.status[(inside[at] != ARTIFICIAL) & ~step.any(axis=1)] = UNBOUNDED
-        program = columns, point, start, step, found, inside[at] == OWN, mask
+        found.status[(inside != ARTIFICIAL) & ~step.any(axis=1)] = UNBOUNDED
+        program = columns, point, start, step, found, inside == OWN, mask, kinds
         residuals = _residuals(*program)
         cold = ~_solved(found, residuals) & np.isfinite(point).all(axis=1) & np.isfinite(step).all(axis=1)
         for i in np.flatnonzero(cold):
-            solve_cold(columns, point[i], start[i], step[i], int(inside[at][i]), mask, int(i), found)
+            body = columns.of_set(kinds[i])
+            solve_cold(body, columns.count, point[i], start[i], step[i], int(inside[i]), mask, int(i), found)
         if cold.any():
             residuals = _residuals(*program)
         lost = ~_solved(found, residuals)
         found.status[lost], found.beta[lost] = STALLED, np.nan
-        return _in_own_units(technology, kept, own[at], goods, found, residuals, cold)
+        return _in_own_units(technology, piece, own[at], goods, found, residuals, cold)
 
-    chunks = [slice(low, low + CHUNK) for low in range(0, max(len(inputs), 1), CHUNK)]
-    parts = list(run(solved, chunks))
-    return Envelopment(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Envelopment)})
+    if sets is None or member is None:
+        pieces = pieces_of_one(technology, len(inputs), frame, CHUNK)
+    else:
+        pieces = pieces_of_sets(technology, sets, member, CHUNK)
+    parts = list(run(solved, pieces))
+    found = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Envelopment)}
+    if member is not None:
+        back = np.argsort(np.argsort(member, kind="stable"))
+        found = {name: whole[back] for name, whole in found.items()}
+    return Envelopment(**found)
 
 
 def frame_of(technology: Technology, *, direction: Floats, run: Callable[..., Any] = map, seed: int = 0) -> Codes:
@@ -233,35 +250,45 @@ def _residuals(
     found: Vertices,
     may_use_itself: Mask,
     allowed: Allowed | None,
+    member: Codes,
 ) -> tuple[Floats, Floats, Floats]:
     """Return the largest violation of a row, and of a reduced cost, and the gap, as `Envelopment` has them."""
     ray, size = found.status == INFEASIBLE, sizes(point)
-    primal = _missed(columns, point, start, step, found)
+    primal = _missed(columns, point, start, step, found, member)
     worth, moved = (found.dual * point).sum(axis=1), found.dual * step
     largest = (np.abs(found.dual) * size).max(axis=1)
     gap = _share(np.abs(worth - found.beta), np.maximum(largest, np.abs(found.beta)))
     off = _share(np.abs(moved.sum(axis=1) - ~ray), np.maximum(np.where(ray, largest, 1.0), np.abs(moved).max(axis=1)))
     gap = np.maximum(off, np.where(ray, np.where(worth < -_CLOSE * largest, 0.0, np.inf), gap))
     primal[ray] = 0.0
-    dual = _overpriced(columns, found.dual, largest, np.arange(len(point)), allowed, every=False)
+    dual = _overpriced(columns, found.dual, largest, np.arange(len(point)), member, allowed, every=False)
     far = np.flatnonzero(dual > _CLOSE)
     if len(far):
-        dual[far] = _overpriced(columns, found.dual[far], largest[far], far, allowed, every=True)
+        dual[far] = _overpriced(columns, found.dual[far], largest[far], far, member[far], allowed, every=True)
     # A point that may use itself is a column of its own; it has left the basis where another's is worth more.
     itself = np.where(may_use_itself, -(found.dual * start).sum(axis=1), 0.0)
     return primal, np.maximum(dual, _share(itself, largest)), gap
 
 
-def _missed(columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices) -> Floats:
+def _missed(
+    columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, member: Codes | None = None
+) -> Floats:
     """Return the largest violation of a row, where what is below zero is left out."""
     value = np.where(found.code == ARTIFICIAL, 0.0, np.maximum(found.value, np.where(found.code == BETA, -np.inf, 0.0)))
-    basis = columns.basis(found.code, step, start)
+    basis = columns.basis(found.code, step, start, member)
     terms = np.matmul(np.abs(basis), np.abs(value)[:, :, None])[:, :, 0] + sizes(point)
     return np.asarray(_share(np.abs(np.matmul(basis, value[:, :, None])[:, :, 0] - point), terms).max(axis=1))
 
 
 def _overpriced(
-    columns: Columns, dual: Floats, largest: Floats, programs: Codes, allowed: Allowed | None, *, every: bool
+    columns: Columns,
+    dual: Floats,
+    largest: Floats,
+    programs: Codes,
+    member: Codes,
+    allowed: Allowed | None,
+    *,
+    every: bool,
 ) -> Floats:
     """Return the largest violation of a reduced cost of all columns, to the largest part of the points' own worth.
 
@@ -269,11 +296,11 @@ def _overpriced(
     """
     worst = np.zeros(len(dual))
     for block in columns.blocks:
-        cost = products(dual, block.columns)
+        cost = products(dual, block.columns, member)
         if allowed is not None:
             cost[:, : block.high - block.low][~allowed(programs, block.low, block.high)] = 0.0
         if every:
-            cost = _share(cost, np.maximum(products(np.abs(dual), np.abs(block.columns)), largest[:, None]))
+            cost = _share(cost, np.maximum(products(np.abs(dual), np.abs(block.columns), member), largest[:, None]))
         worst = np.maximum(worst, -cost.min(axis=1))
     return worst if every else _share(worst, largest)
 
@@ -285,7 +312,7 @@ def _share(part: Floats, whole: Floats) -> Floats:
 
 def _in_own_units(
     technology: Technology,
-    kept: Codes,
+    piece: Piece,
     own: Codes,
     goods: tuple[Floats, Floats],
     found: Vertices,
@@ -293,10 +320,10 @@ def _in_own_units(
     cold: Mask,
 ) -> Envelopment:
     """Turn codes into reference units, and values and prices into the goods' units of measure."""
-    n, length = len(kept), technology.lengths(*goods)
+    n, length = piece.columns.count, technology.lengths(*goods)
     k, width = len(length), len(technology.scale)
     code, value = found.code, np.maximum(found.value, 0.0)
-    peer = np.where((code >= 0) & (code < n), kept[np.clip(code, 0, n - 1)], -1)
+    peer = np.where((code >= 0) & (code < n), piece.unit[piece.member[:, None], np.clip(code, 0, n - 1)], -1)
     peer = np.where(code == OWN, np.where(own >= 0, own, OWN)[:, None], peer)
     weight = np.where(peer >= 0, value * length[:, None] / technology.length[np.maximum(peer, 0)], 0.0)
     weight = np.where(peer == OWN, value, weight)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from benchmodels.errors import DataError
-from benchmodels.kernels import envelopment
+from benchmodels.errors import DataError, SpecificationError
+from benchmodels.kernels import envelopment, pieces
 from benchmodels.kernels.envelopment import envelop, frame_of
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, INFEASIBLE, OPTIMAL, OWN, STALLED, UNBOUNDED
 from benchmodels.kernels.technology import Technology, bounds_of
@@ -334,3 +334,52 @@ def test_what_nobody_solves_is_said_to_be_unsolved(monkeypatch):
     found = scores(x, y, step, "vrs")
     assert np.all(found.status[:5] == STALLED) and np.all(np.isnan(found.beta[:5]))
     assert np.all(found.status[5:] == OPTIMAL)
+
+
+@pytest.mark.parametrize("returns", ["crs", "vrs", "irs"])
+@pytest.mark.parametrize("data", ["continuous", "ties", "zeros"])
+def test_sets_of_reference_units(returns, data, monkeypatch):
+    """Years, kinds, replicates: each point against its own set, in any order, in it or not, in pieces of any size."""
+    x, y, step = some_case(n=90, data=data)
+    rng = np.random.default_rng(8)
+    sets = [np.sort(rng.choice(90, size, replace=False)) for size in (30, 5, 60, 1, 41)]
+    member = rng.choice([0, 1, 2, 4], 90)
+    inside = np.array([i in sets[j] for i, j in enumerate(member)])
+    own = np.where(inside, np.arange(90), ARTIFICIAL)
+    technology = Technology(x, y, bounds_of(returns))
+    together = envelop(technology, x, y, step, own=own, sets=sets, member=member)
+    assert {OPTIMAL} <= set(together.status) <= {OPTIMAL, INFEASIBLE} and largest_residual(together).max() < SOLVER
+    belongs = np.array([np.isin(np.arange(90), sets[j]) for j in member])
+    masked = envelop(technology, x, y, step, own=own, allowed=lambda some, low, high: belongs[some, low:high])
+    np.testing.assert_array_equal(together.status, masked.status)
+    np.testing.assert_allclose(together.beta, masked.beta, rtol=1e-9, atol=1e-9)
+    for i, j in enumerate(member):
+        peers = together.peer[i][together.weight[i] > 1e-9]
+        assert np.isin(peers, sets[j]).all()
+    for size, entries in ((7, 10**9), (1000, 300)):
+        monkeypatch.setattr(envelopment, "CHUNK", size)
+        monkeypatch.setattr(pieces, "_ENTRIES", entries)
+        again = envelop(technology, x, y, step, own=own, sets=sets, member=member)
+        np.testing.assert_allclose(again.beta, together.beta, atol=1e-12)
+    outside = envelop(technology, x, y, step, own=np.where(inside, np.arange(90), OWN), sets=sets, member=member)
+    known = outside.status == OPTIMAL
+    expected = np.fmax(together.beta, np.where(inside, -np.inf, 0.0))
+    np.testing.assert_allclose(outside.beta[known], expected[known], atol=1e-9)
+
+
+def test_sets_that_are_none():
+    x, y, step = some_case(n=20)
+    technology, own = Technology(x, y, (1.0, 1.0)), np.arange(20)
+    member = np.zeros(20, dtype=np.intp)
+    for sets, kinds, message in (
+        ([np.array([3, 2])], member, "ascending"),
+        ([np.array([3, 20])], member, "from 0 to 19"),
+        ([own], member + 1, "each member must be a set"),
+        ([own], None, "go together"),
+    ):
+        with pytest.raises(SpecificationError, match=message):
+            envelop(technology, x, y, step, own=own, sets=sets, member=kinds)
+    with pytest.raises(SpecificationError, match="neither"):
+        envelop(technology, x, y, step, own=own, sets=[own], member=member, frame=own)
+    none = envelop(technology, x[:0], y[:0], step[:0], own=own[:0], sets=[own], member=member[:0])
+    assert none.beta.shape == (0,) and none.peer.shape == (0, technology.rows)
