@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["dual_steps", "short_places"]
 
-# Of a variable below zero, relative to the terms that it is a sum of; of a pivot, to its own.
-_BELOW, _PIVOT = 1e-10, 1e-10
+# Of a variable below zero, relative to the terms that it is a sum of; of a pivot, to its own: one that is sure, and one
+# that is taken where there is no other, since it is more than rounding.
+_BELOW, _SURE, _PIVOT = 1e-13, 1e-10, 1e-13
 # Ratios of costs that count as equal: among them the largest pivot is taken.
 _NEAR, _ROUNDING = 1e-9, 1e-13
 # Steps, of which few are usual, and entries of a table of programs by columns.
@@ -97,9 +98,12 @@ def _stepped(body: Floats, point: Floats, some: Codes, code: Codes, inverse: Flo
         each = np.arange(len(going))
         row, price = now[each, out], now[:, 0]
         move = row @ body
-        against = move < -_PIVOT * (np.abs(row) @ near)
+        terms = np.abs(row) @ near
         if usable is not None:
-            against[:, : usable.shape[1]] &= usable[going]
+            move[:, : usable.shape[1]][~usable[going]] = 0.0
+        against = move < -_SURE * terms
+        none = ~against.any(axis=1)
+        against[none] = move[none] < -_PIVOT * terms[none]
         ratio = np.full(move.shape, np.inf)
         np.divide(np.maximum(price @ body, 0.0), -move, out=ratio, where=against)
         worth = (np.abs(price) * np.abs(b)).sum(axis=1)

@@ -19,6 +19,7 @@ from benchmodels.kernels.shared_simplex import (
     ARTIFICIAL,
     BETA,
     INFEASIBLE,
+    OPTIMAL,
     OWN,
     STALLED,
     UNBOUNDED,
@@ -158,12 +159,14 @@ def envelop(
         # Nothing bounds a step of zero, where there is a solution at all.
         found.status[(inside != ARTIFICIAL) & ~step.any(axis=1)] = UNBOUNDED
         program = columns, point, start, step, found, inside == OWN, mask, kinds
+        _rebalance(columns, point, start, step, found, kinds)
         residuals = _residuals(*program)
         cold = ~_solved(found, residuals) & np.isfinite(point).all(axis=1) & np.isfinite(step).all(axis=1)
         for i in np.flatnonzero(cold):
             body = columns.of_set(kinds[i])
             solve_cold(body, columns.count, point[i], start[i], step[i], int(inside[i]), mask, int(i), found)
         if cold.any():
+            _rebalance(columns, point, start, step, found, kinds)
             residuals = _residuals(*program)
         lost = ~_solved(found, residuals)
         found.status[lost], found.beta[lost] = STALLED, np.nan
@@ -268,6 +271,18 @@ def _residuals(
     # A point that may use itself is a column of its own; it has left the basis where another's is worth more.
     itself = np.where(may_use_itself, -(found.dual * start).sum(axis=1), 0.0)
     return primal, np.maximum(dual, _share(itself, largest)), gap
+
+
+def _rebalance(columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, member: Codes) -> None:
+    """Meet the point with the other values, where those of a badly conditioned basis are below zero by rounding."""
+    missed = _missed(columns, point, start, step, found, member)
+    for i in np.flatnonzero((found.status == OPTIMAL) & (missed > 0.1 * _CLOSE)):
+        at = slice(i, i + 1)
+        basis = columns.basis(found.code[at], step[at], start[at], member[at])[0]
+        kept = (found.value[i] > 0.0) | (found.code[i] == BETA)
+        value = np.where(kept, np.linalg.lstsq(basis * kept, point[i])[0], 0.0)
+        if np.all(value[found.code[i] != BETA] >= 0.0):
+            found.value[i], found.beta[i] = value, value[0]
 
 
 def _missed(

@@ -11,6 +11,7 @@ program has one: replicates, years, kinds of units.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -415,6 +416,11 @@ def _held(
             status[short] = STALLED
         elif len(short):
             dual_steps(columns, point, member, short, last.code, last.inverse, allowed)
+            basis = columns.basis(last.code[short], direction[short], start[short], member[short])
+            for i, matrix in zip(short, basis, strict=True):
+                # Steps on small pivots may leave more error than a step of Newton's can take.
+                with contextlib.suppress(np.linalg.LinAlgError):
+                    last.inverse[i] = np.linalg.inv(matrix)
         else:
             break
     beta = np.full(len(point), np.nan)

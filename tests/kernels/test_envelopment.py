@@ -310,7 +310,8 @@ def test_an_answer_without_proof_is_solved_again(monkeypatch):
     def careless(columns, *args, **options):
         found = real(columns, *args, **options)
         found.dual[::2] *= 1.0 + 1e-6
-        found.value[1::4] *= 1.0 - 1e-6
+        found.value[1::4, 1:] = 0.0
+        found.value[3::8] *= 1.0 - 1e-6
         return found
 
     monkeypatch.setattr(envelopment, "maximise", careless)
@@ -383,3 +384,24 @@ def test_sets_that_are_none():
         envelop(technology, x, y, step, own=own, sets=[own], member=member, frame=own)
     none = envelop(technology, x[:0], y[:0], step[:0], own=own[:0], sets=[own], member=member[:0])
     assert none.beta.shape == (0,) and none.peer.shape == (0, technology.rows)
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1e-5, 1e-6])
+@pytest.mark.parametrize("flat", ["one", "inputs", "all"])
+@pytest.mark.parametrize("towards", ["input", "output"])
+def test_goods_that_hardly_differ(spread, flat, towards):
+    """Bases of columns that are almost the same: small pivots, and values that rounding puts below zero."""
+    rng = np.random.default_rng(1)
+    goods = rng.uniform(1, 2, (300, 6))
+    level = slice(0, {"one": 1, "inputs": 3, "all": 6}[flat])
+    goods[:, level] = 1 + spread * (2 * goods[:, level] - 3)
+    x, y = goods[:, :3], goods[:, 3:]
+    step = np.hstack([x, 0 * y]) if towards == "input" else np.hstack([0 * x, y])
+    for returns in ("crs", "vrs"):
+        found = scores(x, y, step, returns)
+        assert np.all(found.status == OPTIMAL) and largest_residual(found).max() < SOLVER
+        assert not found.cold.any()
+    # Under variable returns a constant can be taken from a good that does not move: the same scores, well conditioned.
+    if flat == "one" and towards == "output":
+        plain = np.hstack([(goods[:, :1] - 1 + spread) / spread + 1, goods[:, 1:3]])
+        np.testing.assert_allclose(scores(plain, y, step, "vrs").beta, found.beta, atol=1e-7)
