@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Envelopment", "envelop", "frame_of"]
 
 # Programs solved together: their inverses and a block's prices stay in the second-level cache.
-CHUNK = 1000
+CHUNK = 2000
 # Units below which a frame costs more than it saves.
 _FEW = 2500
 # Residuals that an answer may have; all are relative to the terms that they are sums of.
