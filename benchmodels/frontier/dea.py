@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
+from benchmodels.frontier.influence import Influence, influence_of, removals_of
 from benchmodels.frontier.programs import Programs, solved
 from benchmodels.frontier.scores import Scores, compared, warn_of_missing
 from benchmodels.kernels.scale import nature_of_returns, scale_efficiency
@@ -174,6 +175,15 @@ class DEAFit:
             }
         ).infer_objects()
 
+    def slacks(self) -> pd.DataFrame:
+        """Return the slack of each good that is left at the frontier, as in `targets`: one row a unit, a column a good.
+
+        Columns ``unit`` and the goods by name, each in its own units of measure; NaN for a unit without targets.
+        """
+        frame = pd.DataFrame(self.second_phase.slack, columns=list(self.goods.names))
+        frame.insert(0, "unit", self.unit)
+        return frame.infer_objects()
+
     def multipliers(self) -> pd.DataFrame:
         """Return the price of each good at the frontier, with its ends over all that are optimal.
 
@@ -231,12 +241,50 @@ class DEAFit:
     def super_efficiency(self) -> Scores:
         """Hold each unit against the frontier of the others: how far a unit on the frontier is beyond them.
 
+        A unit that no combination of the others comes near, however far it moves, has no such score: its status is
+        'infeasible', and a warning names it.
+
         References
         ----------
         Andersen & Petersen (1993), Manage Sci 39:1261-1264.
         """
         own = np.full(len(self.goods), ARTIFICIAL)
-        return solved(self.model, self.technology, self.goods, self.goods, own, others=True).scores()
+        found = solved(self.model, self.technology, self.goods, self.goods, own, others=True).scores()
+        warn_of_missing(found, "held against the others ")
+        return found
+
+    def influence(self) -> Influence:
+        """Let each unit leave in turn: what changes for everyone, and which rules of regulators call it an outlier.
+
+        Raises
+        ------
+        SpecificationError
+            Another orientation than 'input' or 'output'.
+        """
+        return influence_of(self.programs)
+
+    def removals(self, *, most: int = 3, kept: int = 25) -> pd.DataFrame:
+        """Return the units without which the data take up least room, for a look at their figures.
+
+        Parameters
+        ----------
+        most : int, default 3
+            Units that leave together, at most.
+        kept : int, default 25
+            Sets listed of each size.
+
+        Returns
+        -------
+        DataFrame
+            ``size, units, ratio, log_ratio, exact``, for each size the most telling set first: ``ratio`` is the
+            determinant of the goods' cross-products without the set over that of all; a set that stands apart has a
+            long way, in ``log_ratio``, to the next.
+
+        References
+        ----------
+        Wilson (1993), J Bus Econ Stat 11:319-323.
+        """
+        return removals_of(self.goods, most=most, kept=kept)
 
     def compare(
         self,

@@ -31,7 +31,7 @@ class Goods:
     ----------
     unit : (k,) array
     inputs : (k, m) array; outputs : (k, s) array
-        In the table's units of measure, zero or more.
+        In the table's units of measure; read only.
     names : tuple of str
         Of the inputs, then of the outputs.
     conditions : DataFrame (k, c)
@@ -54,6 +54,8 @@ class Goods:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "goods", np.concatenate([self.inputs, self.outputs], axis=1))
+        for array in (self.unit, self.inputs, self.outputs, self.goods):
+            array.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -68,8 +70,11 @@ def read_goods(
     conditions: Sequence[str] = (),
     missing: Literal["raise", "drop"] = "raise",
     least: int = 2,
+    signed: bool = False,
 ) -> Goods:
     """Read a table of one row a unit: with ``least`` above 1 the units of a frontier, else points held against one.
+
+    With ``signed``, amounts may be below zero.
 
     Raises
     ------
@@ -92,17 +97,19 @@ def read_goods(
               (("an input", inputs), ("an output", outputs)) for name in some}  # fmt: skip
     label = np.array(table.frame[unit].tolist(), dtype=object)[order]
     for name, column in values.items():
-        if np.any(column < 0):
+        if np.any(column < 0) and not signed:
             raise DataError(
                 f"{name!r} is negative for {listed(label[column < 0])}: what is used and made is counted from zero; "
-                "shifting it would change the answer. Split it into what is used and what is made"
+                "shifting it would change the answer. Split it into what is used and what is made, or ask "
+                "benchmodels.frontier.DEA for orientation='directional' with direction='range' and returns='vrs', "
+                "which does not depend on where zero is"
             )
-        if least > 1 and not np.any(column > 0):
+        if least > 1 and not np.any(column):
             raise DataError(f"{name!r} is zero for every unit; leave it out")
     x, y = (np.column_stack([values[name] for name in some]) for some in (inputs, outputs))
     for goods, verb in ((x, "uses nothing"), (y, "makes nothing")):
-        idle = ~(goods > 0).any(axis=1)
-        if idle.any():
+        idle = ~goods.any(axis=1)
+        if idle.any() and not signed:
             raise DataError(f"a unit that {verb} has no efficiency; leave it out: {listed(label[idle])}")
     return Goods(
         unit=label,

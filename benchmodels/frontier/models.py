@@ -42,8 +42,10 @@ class DEA:
     orientation : {'input', 'output', 'directional', 'graph'}, default 'input'
         Whether inputs are to fall in proportion, outputs to rise in proportion, both to move along ``direction``, or
         inputs to fall and outputs to rise by the same factor.
-    direction : 'own', 'mean' or mapping of str to float, default 'own'
-        Of the directional measure: the unit's own goods, the mean unit's, or an amount of each good.
+    direction : 'own', 'mean', 'range' or mapping of str to float, default 'own'
+        Of the directional measure: the unit's own goods, the mean unit's, from the unit to the best figure of each
+        good that any unit has, or an amount of each good. Under variable returns all but 'own' take amounts below zero
+        too, since nothing changes where all units have more or less of a good by the same amount.
     nondiscretionary : sequence of str
         Inputs or outputs that nobody can change: they bound the comparison and do not move (Banker & Morey 1986).
     environment : mapping of str to {'high', 'low', 'same'}
@@ -66,7 +68,8 @@ class DEA:
     ----------
     Charnes, Cooper, Rhodes (1978), Eur J Oper Res 2:429-444 (constant returns). Banker, Charnes, Cooper (1984), Manage
     Sci 30:1078-1092 (variable). Banker & Morey (1986), Oper Res 34:513-521. Ruggiero (1996), Eur J Oper Res 90:553-565.
-    Chambers, Chung, Färe (1998), J Optim Theory Appl 98:351-364 (directional).
+    Chambers, Chung, Färe (1998), J Optim Theory Appl 98:351-364 (directional). Portela, Thanassoulis, Simpson (2004),
+    J Oper Res Soc 55:1111-1121 (range).
 
     Examples
     --------
@@ -82,12 +85,12 @@ class DEA:
     unit: str
     returns: Returns | tuple[float, float] = "vrs"
     orientation: Orientation = "input"
-    direction: Literal["own", "mean"] | Mapping[str, float] = "own"
+    direction: Literal["own", "mean", "range"] | Mapping[str, float] = field(default="own", hash=False)
     nondiscretionary: Sequence[str] = ()
-    environment: Mapping[str, Favourable] = field(default_factory=dict)
+    environment: Mapping[str, Favourable] = field(default_factory=dict, hash=False)
     composition: Sequence[str] = ()
     nearest: int | None = None
-    peers: Mapping[Any, Sequence[Any]] | None = None
+    peers: Mapping[Any, Sequence[Any]] | None = field(default=None, hash=False)
     size: str | None = None
     missing: Literal["raise", "drop"] = "raise"
 
@@ -137,9 +140,9 @@ class DEA:
                 raise SpecificationError(
                     f"direction={dict(self.direction)!r}; give amounts of zero or more for some of {listed(goods)}"
                 )
-        elif self.direction not in ("own", "mean"):
+        elif self.direction not in ("own", "mean", "range"):
             raise SpecificationError(
-                f"direction={self.direction!r}; allowed are 'own', 'mean', or an amount of each good"
+                f"direction={self.direction!r}; allowed are 'own', 'mean', 'range', or an amount of each good"
             )
         if self.orientation == "graph" and (self.nondiscretionary or not isinstance(self.returns, str)):
             raise SpecificationError("the graph measure moves all goods, under returns 'crs', 'vrs', 'drs' or 'irs'")
@@ -155,7 +158,14 @@ class DEA:
             conditions=list(dict.fromkeys(conditions)),
             missing=self.missing,
             least=least,
+            signed=self.signed,
         )
+
+    @property
+    def signed(self) -> bool:
+        """Whether amounts below zero have a meaning: no score depends on where zero is."""
+        free = self.orientation == "directional" and self.direction != "own"
+        return free and bounds_of(self.returns) == (1.0, 1.0)
 
     def fit(self, data: object) -> DEAFit:
         """Hold every unit against the frontier of all.

@@ -167,14 +167,18 @@ def direction_of(model: DEA, points: Goods, reference: Goods) -> Floats:
     if isinstance(model.direction, Mapping):
         step[:] = [model.direction.get(name, 0.0) for name in points.names]
     elif model.direction == "mean":
-        step[:] = reference.goods.mean(axis=0)
+        step[:] = np.abs(reference.goods).mean(axis=0)
+    elif model.direction == "range":
+        least, most = reference.inputs.min(axis=0), reference.outputs.max(axis=0)
+        step[:] = np.maximum(np.concatenate([points.inputs - least, most - points.outputs], axis=1), 0.0)
     if model.orientation == "input":
         step[:, m:] = 0.0
     elif model.orientation == "output":
         step[:, :m] = 0.0
     step[:, [name in model.nondiscretionary for name in points.names]] = 0.0
     still = ~(step > 0).any(axis=1)
-    if still.any():
+    # A unit that is the best in everything has no range to go; its program says so.
+    if still.any() and model.direction != "range":
         raise DataError(f"nothing moves for {listed(points.unit[still])}: all goods of the direction are zero there")
     return step
 

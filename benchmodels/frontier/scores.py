@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -75,6 +75,10 @@ class Scores:
     expansion: Floats
     inefficiency: Floats
     status: NDArray[np.object_]
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            getattr(self, f.name).setflags(write=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the scores as a table; always the same columns in the same order, one row per unit."""

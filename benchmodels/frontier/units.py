@@ -14,7 +14,7 @@ import pandas as pd
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.goods import read_goods
 from benchmodels.frontier.scores import Scores, compared, share_made, warn_of_missing
-from benchmodels.kernels import free_disposal, partial
+from benchmodels.kernels import free_disposal, partial, whole_copies
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
 
 if TYPE_CHECKING:
@@ -24,15 +24,67 @@ if TYPE_CHECKING:
     from benchmodels.frontier.goods import Goods
 
     Floats = NDArray[np.float64]
+    Found = free_disposal.FreeDisposal | partial.PartialFrontier | whole_copies.Replicability
 
-__all__ = ["FDH", "OrderAlpha", "OrderM", "UnitsFit"]
+__all__ = ["FDH", "FRH", "OrderAlpha", "OrderM", "UnitsFit"]
 
 _STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
-ByUnits = Literal["input", "output", "graph"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FDH:
+class ByUnits:
+    """What the models of this module share: each unit is held against others as they are.
+
+    Parameters
+    ----------
+    inputs, outputs, unit, size, missing
+        As in `benchmodels.frontier.DEA`.
+    orientation : {'input', 'output', 'graph'}, default 'input'
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    unit: str
+    orientation: Literal["input", "output", "graph"] = "input"
+    size: str | None = None
+    missing: Literal["raise", "drop"] = "raise"
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outputs"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise SpecificationError(f"{name}={value!r}; give a list of columns")
+            object.__setattr__(self, name, tuple(value))
+        if self.orientation not in ("input", "output", "graph"):
+            raise SpecificationError(f"orientation={self.orientation!r}; allowed are 'input', 'output', 'graph'")
+        if self.missing not in ("raise", "drop"):
+            raise SpecificationError(f"missing={self.missing!r}; allowed are 'raise', 'drop'")
+
+    def read(self, data: object, *, least: int = 2) -> Goods:
+        """Return the goods of a table, as `fit` reads them."""
+        return read_goods(
+            data,
+            unit=self.unit,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            conditions=[self.size] if self.size else [],
+            missing=self.missing,
+            least=least,
+        )
+
+    def fit(self, data: object) -> UnitsFit:
+        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
+        fit = UnitsFit(model=self, goods=self.read(data))
+        warn_of_missing(fit.scores, "")
+        return fit
+
+    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> Found:
+        """Return the scores of points against reference units, in the kernels' words."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FDH(ByUnits):
     """Free disposal hull: how much less, or more, one other unit does with no more of anything and no less made.
 
     Parameters
@@ -52,23 +104,48 @@ class FDH:
     [1.0, 1.0, 0.6667]
     """
 
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    unit: str
-    orientation: ByUnits = "input"
-    size: str | None = None
-    missing: Literal["raise", "drop"] = "raise"
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def fit(self, data: object) -> UnitsFit:
-        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
-        return _fitted(self, data)
+    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> free_disposal.FreeDisposal:
+        """Return the scores of points, and all units that give them."""
+        return free_disposal.score_by_units(reference, points, measure=self.orientation)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderM:
+class FRH(ByUnits):
+    """Free replicability hull: against whole units put together, each as often as wanted, and no part of any.
+
+    Between `FDH` and `benchmodels.frontier.DEA` under constant returns: two places of another unit's kind count, half a
+    place does not. One integer program a unit: meant for some hundred units.
+
+    Parameters
+    ----------
+    inputs, outputs, unit, size, missing
+        As in `benchmodels.frontier.DEA`.
+    orientation : {'input', 'output'}, default 'input'
+
+    References
+    ----------
+    Tulkens (1993), J Prod Anal 4:183-210.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"unit": list("ab"), "cost": [2.0, 5], "persons": [1.0, 2]})
+    >>> FRH(inputs=["cost"], outputs=["persons"], unit="unit").fit(table).efficiency.tolist()
+    [1.0, 0.8]
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.orientation == "graph":
+            raise SpecificationError("orientation='graph' is not linear in copies; allowed are 'input', 'output'")
+
+    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> whole_copies.Replicability:
+        """Return the scores of points, and copies that give them."""
+        measure: Literal["input", "output"] = "output" if self.orientation == "output" else "input"
+        return whole_copies.replicability(reference, points, measure=measure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderM(ByUnits):
     """Order-m: a unit against the best of m others, drawn at random from those it can be compared with.
 
     One outlying unit is seldom among the m, so that it does not decide for everyone; a unit may be beyond the frontier.
@@ -85,26 +162,20 @@ class OrderM:
     Cazals, Florens, Simar (2002), J Econom 106:1-25.
     """
 
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    unit: str
     m: float = 25
-    orientation: ByUnits = "input"
-    size: str | None = None
-    missing: Literal["raise", "drop"] = "raise"
 
     def __post_init__(self) -> None:
-        _check(self)
+        super().__post_init__()
         if isinstance(self.m, bool) or not isinstance(self.m, Real) or not self.m >= 1:
             raise SpecificationError(f"m={self.m!r}; give a number of units, 1 or more")
 
-    def fit(self, data: object) -> UnitsFit:
-        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
-        return _fitted(self, data)
+    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> partial.PartialFrontier:
+        """Return the expected scores of points."""
+        return partial.order_m(reference, points, self.m, measure=self.orientation)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderAlpha:
+class OrderAlpha(ByUnits):
     """Order-α: a unit against what all but a share 1 - α of those that it can be compared with do worse than.
 
     Parameters
@@ -119,22 +190,16 @@ class OrderAlpha:
     Aragon, Daouia, Thomas-Agnan (2005), Econom Theory 21:358-389. Daouia, Simar (2007), J Econom 140:375-400.
     """
 
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    unit: str
     alpha: float = 0.95
-    orientation: ByUnits = "input"
-    size: str | None = None
-    missing: Literal["raise", "drop"] = "raise"
 
     def __post_init__(self) -> None:
-        _check(self)
+        super().__post_init__()
         if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real) or not 0.0 < self.alpha <= 1.0:
             raise SpecificationError(f"alpha={self.alpha!r}; give a share above 0, to 1")
 
-    def fit(self, data: object) -> UnitsFit:
-        """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
-        return _fitted(self, data)
+    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> partial.PartialFrontier:
+        """Return the scores of points."""
+        return partial.order_alpha(reference, points, self.alpha, measure=self.orientation)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,18 +208,22 @@ class UnitsFit:
 
     Parameters
     ----------
-    model : FDH, OrderM or OrderAlpha
+    model : FDH, FRH, OrderM or OrderAlpha
     goods : Goods
         k units.
     """
 
-    model: FDH | OrderM | OrderAlpha
+    model: ByUnits
     goods: Goods
 
     @cached_property
     def scores(self) -> Scores:
         """Efficiency and expansion of each unit, and whether they were found."""
-        return self._scored(self.goods)
+        return self._scored(self.goods, self._found)
+
+    @cached_property
+    def _found(self) -> Found:
+        return self.model.score(_plain(self.goods), _plain(self.goods))
 
     @property
     def unit(self) -> NDArray[np.object_]:
@@ -180,17 +249,21 @@ class UnitsFit:
         return f"UnitsFit({len(self.goods)} units, {self.model!r})"
 
     def peers(self) -> pd.DataFrame:
-        """Return the real units that each score of `FDH` is against: ``unit, peer``; all of them where several tie.
+        """Return the real units that each score is against: ``unit, peer, copies``.
+
+        Of `FDH` all of them where several tie; of `FRH` one set of copies, which need not be the only one.
 
         Raises
         ------
         SpecificationError
             A partial frontier, which is not any unit's.
         """
-        if not isinstance(self.model, FDH):
+        found = self._found
+        if isinstance(found, partial.PartialFrontier):
             raise SpecificationError("a partial frontier is an expectation over many units, and has no peers")
-        found = free_disposal.score_by_units(_plain(self.goods), _plain(self.goods), measure=self.model.orientation)
-        return pd.DataFrame({"unit": self.unit[found.point], "peer": self.unit[found.peer]}).infer_objects()
+        copies = found.copies if isinstance(found, whole_copies.Replicability) else np.ones(len(found.peer), np.intp)
+        frame = {"unit": self.unit[found.point], "peer": self.unit[found.peer], "copies": copies}
+        return pd.DataFrame(frame).infer_objects()
 
     def dominators(self, *, strict: bool = False) -> pd.DataFrame:
         """Return the units that beat each unit: no more of any input and no less of any output, and not the same.
@@ -208,7 +281,8 @@ class UnitsFit:
 
     def evaluate(self, data: object) -> Scores:
         """Hold other units against these; they are not among them."""
-        scores = self._scored(_read(self.model, data, least=1))
+        points = self.model.read(data, least=1)
+        scores = self._scored(points, self.model.score(_plain(self.goods), _plain(points)))
         warn_of_missing(scores, "of the units evaluated ")
         return scores
 
@@ -218,17 +292,8 @@ class UnitsFit:
         """Return observed against best practice, as `benchmodels.frontier.DEAFit.compare`."""
         return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
 
-    def _scored(self, points: Goods) -> Scores:
-        model, measure = self.model, self.model.orientation
-        reference, own = _plain(self.goods), _plain(points)
-        found: free_disposal.FreeDisposal | partial.PartialFrontier
-        if isinstance(model, OrderM):
-            found = partial.order_m(reference, own, model.m, measure=measure)
-        elif isinstance(model, OrderAlpha):
-            found = partial.order_alpha(reference, own, model.alpha, measure=measure)
-        else:
-            found = free_disposal.score_by_units(reference, own, measure=measure)
-        nothing = np.full(len(points), np.nan)
+    def _scored(self, points: Goods, found: Found) -> Scores:
+        measure, nothing = self.model.orientation, np.full(len(points), np.nan)
         expansion = found.score if measure == "output" else nothing
         if measure == "graph":
             expansion = 1.0 / found.score
@@ -237,38 +302,8 @@ class UnitsFit:
             efficiency=share_made(found.score) if measure == "output" else found.score,
             expansion=expansion,
             inefficiency=nothing,
-            status=np.array([_STATUS[int(s)] for s in found.status], dtype=object),
+            status=np.array([_STATUS.get(int(s), "not solved") for s in found.status], dtype=object),
         )
-
-
-def _check(model: FDH | OrderM | OrderAlpha) -> None:
-    for name in ("inputs", "outputs"):
-        value = getattr(model, name)
-        if isinstance(value, str):
-            raise SpecificationError(f"{name}={value!r}; give a list of columns")
-        object.__setattr__(model, name, tuple(value))
-    if model.orientation not in ("input", "output", "graph"):
-        raise SpecificationError(f"orientation={model.orientation!r}; allowed are 'input', 'output', 'graph'")
-    if model.missing not in ("raise", "drop"):
-        raise SpecificationError(f"missing={model.missing!r}; allowed are 'raise', 'drop'")
-
-
-def _read(model: FDH | OrderM | OrderAlpha, data: object, *, least: int = 2) -> Goods:
-    return read_goods(
-        data,
-        unit=model.unit,
-        inputs=model.inputs,
-        outputs=model.outputs,
-        conditions=[model.size] if model.size else [],
-        missing=model.missing,
-        least=least,
-    )
-
-
-def _fitted(model: FDH | OrderM | OrderAlpha, data: object) -> UnitsFit:
-    fit = UnitsFit(model=model, goods=_read(model, data))
-    warn_of_missing(fit.scores, "")
-    return fit
 
 
 def _plain(goods: Goods) -> free_disposal.Goods:

@@ -158,16 +158,14 @@ def envelop(
         found = maximise(columns, point, step, start=start, own=inside, member=kinds, allowed=mask)
         # Nothing bounds a step of zero, where there is a solution at all.
         found.status[(inside != ARTIFICIAL) & ~step.any(axis=1)] = UNBOUNDED
-        program = columns, point, start, step, found, inside == OWN, mask, kinds
-        _rebalance(columns, point, start, step, found, kinds)
-        residuals = _residuals(*program)
+        program = columns, point, start, step, found, kinds
+        residuals = _residuals(*program, _rebalanced(*program), inside == OWN, mask)
         cold = ~_solved(found, residuals) & np.isfinite(point).all(axis=1) & np.isfinite(step).all(axis=1)
         for i in np.flatnonzero(cold):
             body = columns.of_set(kinds[i])
             solve_cold(body, columns.count, point[i], start[i], step[i], int(inside[i]), mask, int(i), found)
         if cold.any():
-            _rebalance(columns, point, start, step, found, kinds)
-            residuals = _residuals(*program)
+            residuals = _residuals(*program, _rebalanced(*program), inside == OWN, mask)
         lost = ~_solved(found, residuals)
         found.status[lost], found.beta[lost] = STALLED, np.nan
         return _in_own_units(technology, piece, own[at], goods, found, residuals, cold)
@@ -251,19 +249,19 @@ def _residuals(
     start: Floats,
     step: Floats,
     found: Vertices,
+    member: Codes,
+    missed: Floats,
     may_use_itself: Mask,
     allowed: Allowed | None,
-    member: Codes,
 ) -> tuple[Floats, Floats, Floats]:
     """Return the largest violation of a row, and of a reduced cost, and the gap, as `Envelopment` has them."""
     ray, size = found.status == INFEASIBLE, sizes(point)
-    primal = _missed(columns, point, start, step, found, member)
     worth, moved = (found.dual * point).sum(axis=1), found.dual * step
     largest = (np.abs(found.dual) * size).max(axis=1)
     gap = _share(np.abs(worth - found.beta), np.maximum(largest, np.abs(found.beta)))
     off = _share(np.abs(moved.sum(axis=1) - ~ray), np.maximum(np.where(ray, largest, 1.0), np.abs(moved).max(axis=1)))
     gap = np.maximum(off, np.where(ray, np.where(worth < -_CLOSE * largest, 0.0, np.inf), gap))
-    primal[ray] = 0.0
+    primal = np.where(ray, 0.0, missed)
     dual = _overpriced(columns, found.dual, largest, np.arange(len(point)), member, allowed, every=False)
     far = np.flatnonzero(dual > _CLOSE)
     if len(far):
@@ -273,16 +271,23 @@ def _residuals(
     return primal, np.maximum(dual, _share(itself, largest)), gap
 
 
-def _rebalance(columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, member: Codes) -> None:
-    """Meet the point with the other values, where those of a badly conditioned basis are below zero by rounding."""
+def _rebalanced(
+    columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, member: Codes
+) -> Floats:
+    """Return the largest violation of a row, where what is below zero is left out.
+
+    Before, where values of a badly conditioned basis are below zero by rounding, the others are made to meet the point.
+    """
     missed = _missed(columns, point, start, step, found, member)
-    for i in np.flatnonzero((found.status == OPTIMAL) & (missed > 0.1 * _CLOSE)):
+    far = np.flatnonzero((found.status == OPTIMAL) & (missed > 0.1 * _CLOSE))
+    for i in far:
         at = slice(i, i + 1)
         basis = columns.basis(found.code[at], step[at], start[at], member[at])[0]
         kept = (found.value[i] > 0.0) | (found.code[i] == BETA)
         value = np.where(kept, np.linalg.lstsq(basis * kept, point[i])[0], 0.0)
         if np.all(value[found.code[i] != BETA] >= 0.0):
             found.value[i], found.beta[i] = value, value[0]
+    return _missed(columns, point, start, step, found, member) if len(far) else missed
 
 
 def _missed(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmodels.kernels.shared_simplex import Allowed
     from benchmodels.kernels.technology import Technology
 
     Floats = NDArray[np.float64]
@@ -257,7 +258,9 @@ def _lowest(base: Floats, subsets: Codes, most: int) -> tuple[Codes, Floats]:
     return kept, ratios
 
 
-def depart(technology: Technology, direction: Floats, *, run: Callable[..., Any] = map) -> Departures:
+def depart(
+    technology: Technology, direction: Floats, *, allowed: Allowed | None = None, run: Callable[..., Any] = map
+) -> Departures:
     """Let each unit leave in turn, and say what changes for the others and how far it is beyond them.
 
     Parameters
@@ -266,6 +269,8 @@ def depart(technology: Technology, direction: Floats, *, run: Callable[..., Any]
         n units.
     direction : (n, m + s) array
         By how much each unit's inputs fall and outputs rise in one step; its own inputs and zeros make β = 1 - θ.
+    allowed : callable, optional
+        As in `envelop`.
     run : callable
         As in `envelop`.
 
@@ -290,16 +295,20 @@ def depart(technology: Technology, direction: Floats, *, run: Callable[..., Any]
     """
     inputs, outputs = technology.inputs, technology.outputs
     n = len(inputs)
-    full = envelop(technology, inputs, outputs, direction, own=np.arange(n), run=run)
+    full = envelop(technology, inputs, outputs, direction, own=np.arange(n), allowed=allowed, run=run)
     before = np.where(full.status == OPTIMAL, full.beta, np.nan)
     point, place = np.nonzero((full.peer >= 0) & (full.weight > 0))
     # A peer may hold two places of a basis: as a column, and as the point's own start.
     pairs = np.unique(np.column_stack([full.peer[point, place], point]), axis=0)
     unit, point = pairs[:, 0], pairs[:, 1]
     own = np.where(unit == point, ARTIFICIAL, point)
+
+    def others(some: Codes, low: int, high: int) -> Mask:
+        left = unit[some, None] != np.arange(low, high)
+        return np.asarray(left if allowed is None else left & allowed(point[some], low, high))
+
     left = envelop(
-        technology, inputs[point], outputs[point], direction[point], own=own, run=run,
-        allowed=lambda some, low, high: unit[some, None] != np.arange(low, high),
+        technology, inputs[point], outputs[point], direction[point], own=own, run=run, allowed=others
     )  # fmt: skip
     after = np.where(left.status == OPTIMAL, left.beta, np.nan)
     itself = unit == point

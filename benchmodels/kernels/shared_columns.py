@@ -92,9 +92,10 @@ class Columns:
     def basis(self, code: Codes, direction: Floats, own: Floats, member: Codes | None = None) -> Floats:
         """Return the matrices (k, d, d) of bases, a column for each place."""
         found = self.taken(np.maximum(code, 0), member)
-        for label, values in ((BETA, direction), (ARTIFICIAL, own), (OWN, own)):
-            unit, place = np.nonzero(code == label)
-            found[unit, place] = values[unit]
+        unit, place = np.nonzero(code < BETA)
+        found[unit, place] = own[unit]
+        beta = code[:, 0] == BETA
+        found[beta, 0] = direction[beta]
         return np.ascontiguousarray(found.transpose(0, 2, 1))
 
 

@@ -64,7 +64,8 @@ class Technology:
     Parameters
     ----------
     inputs : (n, m) array; outputs : (n, s) array
-        Zero or more, in any unit of measure; each good positive for some unit.
+        In any unit of measure; zero or more, but for a Σλ of 1, where no answer depends on where zero is; each good
+        not zero for some unit.
     bounds : (float, float)
         Of Σλ, which `bounds_of` gives.
     """
@@ -78,12 +79,12 @@ class Technology:
 
     def __post_init__(self) -> None:
         goods = np.concatenate([self.inputs, self.outputs], axis=1)
-        if not (np.all(np.isfinite(goods)) and np.all(goods >= 0)):
-            raise DataError("inputs and outputs must be finite and zero or more")
-        if len(goods) and not np.all(goods.max(axis=0) > 0):
+        if not (np.all(np.isfinite(goods)) and (self.bounds == (1.0, 1.0) or np.all(goods >= 0))):
+            raise DataError("inputs and outputs must be finite and, unless Σλ is 1, zero or more")
+        if len(goods) and not np.all(goods.any(axis=0)):
             raise DataError("an input or output is zero for every unit; leave it out")
         # Means that neither a product nor a sum can overflow; goods of any unit of measure come to order 1.
-        object.__setattr__(self, "scale", np.mean(goods, axis=0) if len(goods) else np.ones(goods.shape[1]))
+        object.__setattr__(self, "scale", np.mean(np.abs(goods), axis=0) if len(goods) else np.ones(goods.shape[1]))
         body, length = self._rows(goods)
         object.__setattr__(self, "length", length)
         object.__setattr__(self, "columns", Columns(np.ascontiguousarray(body.T), self._slacks()))
@@ -136,4 +137,4 @@ class Technology:
 
     def lengths(self, inputs: Floats, outputs: Floats) -> Floats:
         """Return what points (k,) are divided by."""
-        return self._rows(np.concatenate([inputs, outputs], axis=1))[1]
+        return self._rows(np.concatenate([inputs, outputs], axis=1))[1] if self.cone else np.ones(len(inputs))

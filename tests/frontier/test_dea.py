@@ -118,6 +118,15 @@ def test_six_firms(returns, expected):
     np.testing.assert_allclose(DEA(**ONE, returns=returns).fit(SIX).efficiency, expected, rtol=1e-12)
 
 
+def test_three_hospitals():
+    """Cooper, Seiford and Tone's example of costs: its technical part."""
+    table = pd.DataFrame({"unit": list("ABC"), "x1": [3.0, 1, 4], "x2": [2.0, 3, 6], "y": [3.0, 5, 6]})
+    with pytest.warns(BenchmodelsWarning, match="few"):
+        fit = DEA(**TWO, returns="crs").fit(table)
+    np.testing.assert_allclose(fit.efficiency, [0.9, 1, 0.6], atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 def test_six_firms_beyond_the_others_and_by_graph():
     assert DEA(**ONE, returns=(0, np.inf)).fit(SIX).efficiency == pytest.approx([0.8, 0.6, 1, 8 / 15, 24 / 35, 0.32])
     beyond = DEA(**ONE).fit(SIX).super_efficiency()
@@ -276,6 +285,7 @@ def test_evaluate_a_unit_without_one_output(table):
     assert DEA(**FOUR).fit(table).evaluate(point).efficiency == pytest.approx([expected], abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 def test_nothing_can_be_made_of_so_little():
     units = pd.DataFrame({"unit": list("abcdefgh"), "x": [1.0] + [2.0, 3, 4, 5, 6, 7, 8][:7], "y1": [1.0] * 8})
     units["y2"] = [1.0] + [0.0] + [1.0] * 6
@@ -460,6 +470,7 @@ def test_tables_of_other_kinds(table):
     np.testing.assert_array_equal(DEA(**FOUR).fit(table.set_index("kind")).efficiency, fit.efficiency)
 
 
+@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 @pytest.mark.parametrize("orientation", ["input", "output", "directional", "graph"])
 def test_a_large_table_is_searched_for_its_frame_first(table, orientation, monkeypatch):
     fit = DEA(**FOUR, orientation=orientation).fit(table)
@@ -472,6 +483,7 @@ def test_a_large_table_is_searched_for_its_frame_first(table, orientation, monke
     pd.testing.assert_frame_equal(again.evaluate(table).to_frame(), expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 @pytest.mark.parametrize("returns", INFINITE)
 @pytest.mark.parametrize("orientation", ["input", "output", "directional"])
 def test_beyond_the_others_by_a_plain_loop(table, orientation, returns):
@@ -486,6 +498,7 @@ def test_beyond_the_others_by_a_plain_loop(table, orientation, returns):
     np.testing.assert_array_equal(scores.status == "infeasible", np.isnan(loop))
 
 
+@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 def test_beyond_the_others_of_its_kind(table):
     x, y = arrays(table)
     kind = table["kind"].to_numpy()
@@ -724,3 +737,69 @@ def test_slacks_that_were_not_found_are_counted_and_named(table, monkeypatch):
         targets = fit.targets()
     assert targets.loc[targets["unit"] == "U03", "target"].isna().all()
     assert targets.loc[targets["unit"] != "U03", "target"].notna().all()
+
+
+@pytest.mark.parametrize("direction", ["range", "mean", {"x1": 1.0, "y2": 0.5}])
+def test_amounts_below_zero(table, direction):
+    """Along a direction that does not depend on where zero is, under variable returns: the same wherever zero is."""
+    model = DEA(**FOUR, orientation="directional", direction=direction)
+    plain = model.fit(table)
+    moved = table.assign(x1=table["x1"] - 6.0, y1=table["y1"] - 100.0, y2=table["y2"] + 7.0)
+    assert (moved["x1"] < 0).any() and (moved["y1"] < 0).all()
+    if direction == "mean":
+        # The mean itself moves: so the same amounts are asked for.
+        model = replace(model, direction=dict(zip(GOODS, table[GOODS].mean(), strict=True)))
+    there = model.fit(moved)
+    np.testing.assert_allclose(there.inefficiency, plain.inefficiency, atol=1e-9)
+    assert set(there.status) <= {"solved", "unbounded"} and (there.status == "solved").sum() >= 38
+    target, before = (fit.targets().set_index(["unit", "good"])["target"].unstack() for fit in (there, plain))
+    np.testing.assert_allclose(target["x1"] + 6.0, before["x1"], atol=1e-7)
+    np.testing.assert_allclose(target["y1"] + 100.0, before["y1"], atol=1e-7)
+    pd.testing.assert_frame_equal(there.peers(), plain.peers(), atol=1e-7)
+
+
+def test_range_by_plain_programs(table):
+    """Portela, Thanassoulis and Simpson's measure: how much of the way to the best figures a unit could go."""
+    moved = table.assign(x1=table["x1"] - 5.0, y1=table["y1"] - 2.0)
+    fit = DEA(**FOUR, orientation="directional", direction="range").fit(moved)
+    x, y = moved[["x1", "x2"]].to_numpy(), moved[["y1", "y2"]].to_numpy()
+    step = np.concatenate([x - x.min(axis=0), y.max(axis=0) - y], axis=1)
+    for i in range(0, 40, 3):
+        body = np.column_stack([-step[i], -np.concatenate([-x, y], axis=1).T])
+        body[:, 0] *= -1.0
+        found = linprog(
+            np.append(-1.0, np.zeros(40)), body, np.concatenate([x[i], -y[i]]),
+            np.append(0.0, np.ones(40))[None], [1.0], method="highs",
+        )  # fmt: skip
+        assert fit.inefficiency[i] == pytest.approx(-found.fun, abs=1e-8)
+    assert fit.inefficiency.min() > -1e-9 and fit.inefficiency.max() < 1
+
+
+def test_amounts_below_zero_are_refused_where_zero_matters(table):
+    moved = table.assign(x1=table["x1"] - 5.0)
+    for model in (
+        DEA(**FOUR), DEA(**FOUR, orientation="directional"),
+        DEA(**FOUR, orientation="directional", direction="range", returns="crs"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="direction='range'"):
+            model.fit(moved)
+    with pytest.raises(SpecificationError, match="belongs to orientation='directional'"):
+        DEA(**FOUR, direction="range")
+
+
+def test_slacks_are_those_of_the_targets(table):
+    fit = DEA(**FOUR, returns="crs").fit(table)
+    wide, long = fit.slacks(), fit.targets()
+    assert list(wide) == ["unit", *GOODS]
+    np.testing.assert_array_equal(wide[GOODS].to_numpy().ravel(), long["slack"])
+    assert (wide[GOODS].to_numpy() > 1e-6).any()
+
+
+def test_models_are_hashed_and_answers_are_read_only(table):
+    one, two = (DEA(**FOUR, environment={"place": way}, peers={"U01": ["U02"]}) for way in ("high", "low"))
+    assert one == DEA(**FOUR, environment={"place": "high"}, peers={"U01": ["U02"]}) != two
+    assert len({one, two, replace(one)}) == 2
+    fit = DEA(**FOUR).fit(table)
+    for array in (fit.efficiency, fit.unit, fit.status, fit.goods.inputs, fit.goods.goods):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = array[1]

@@ -92,6 +92,7 @@ def test_free_disposal(name, orientation):
     agree(ours[given], theirs[given])
 
 
+@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 @pytest.mark.parametrize("orientation", ORIENTATION)
 @pytest.mark.parametrize("name", SETS)
 def test_super_efficiency_and_the_same_units_without_one(name, orientation):

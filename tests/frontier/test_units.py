@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
-from benchmodels.frontier import DEA, FDH, OrderAlpha, OrderM
+from benchmodels.frontier import DEA, FDH, FRH, OrderAlpha, OrderM
 from benchmodels.ranking import rank
 
 SIX = pd.DataFrame({"unit": list("ABCDEF"), "x": [20.0, 40, 40, 60, 70, 50], "y": [20.0, 30, 50, 40, 60, 20]})
@@ -60,7 +60,7 @@ def expected_best(values, m, measure):
 def test_six_firms():
     fit = FDH(**ONE).fit(SIX)
     np.testing.assert_allclose(fit.efficiency, [1, 1, 1, 2 / 3, 1, 0.4], rtol=1e-12)
-    pairs = fit.peers()
+    pairs = fit.peers()[["unit", "peer"]]
     assert pairs.to_numpy().tolist() == [
         ["A", "A"], ["B", "B"], ["B", "C"], ["C", "C"], ["D", "C"], ["E", "E"], ["F", "A"],
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_free_disposal_by_a_plain_loop(table, measure):
         assert np.isnan(fit.expansion).all()
     else:
         np.testing.assert_allclose(fit.expansion * fit.efficiency, 1)
-    pairs = set(map(tuple, fit.peers().to_numpy()))
+    pairs = set(map(tuple, fit.peers()[["unit", "peer"]].to_numpy()))
     for i, row in table.iterrows():
         where, values = ratios(table, row, measure)
         tied = where[np.isclose(values, loop[i], rtol=1e-11)]
@@ -295,3 +295,29 @@ def test_a_partial_frontier_has_no_peers(table):
 def test_options_that_are_no_numbers_are_refused(make):
     with pytest.raises(SpecificationError, match="give"):
         make()
+
+
+@pytest.mark.parametrize("orientation", ["input", "output"])
+def test_whole_copies_lie_between_units_and_multiples(table, orientation):
+    few = table.head(20)
+    hull, copies = (model(**FOUR, orientation=orientation).fit(few) for model in (FDH, FRH))
+    cone = DEA(**FOUR, orientation=orientation, returns="crs").fit(few)
+    assert np.all(copies.efficiency <= hull.efficiency + 1e-9) and np.any(copies.efficiency < hull.efficiency - 1e-3)
+    assert np.all(copies.efficiency >= cone.efficiency - 1e-9) and np.any(copies.efficiency > cone.efficiency + 1e-3)
+    peers = copies.peers()
+    assert list(peers) == ["unit", "peer", "copies"] and peers["copies"].min() >= 1
+    goods = few.set_index("unit")[GOODS]
+    for unit, some in peers.groupby("unit"):
+        made = (goods.loc[some["peer"]].to_numpy() * some[["copies"]].to_numpy()).sum(axis=0)
+        share, own = copies.efficiency[copies.unit == unit][0], goods.loc[unit].to_numpy()
+        inputs, outputs = (share, 1.0) if orientation == "input" else (1.0, 1 / share)
+        assert np.all(made[:2] <= inputs * own[:2] * (1 + 1e-8)) and np.all(made[2:] >= outputs * own[2:] * (1 - 1e-8))
+
+
+def test_whole_copies_of_six_firms():
+    """Two of A use 40 and make 40: so D, which uses 60 to make 40, needs two thirds of it."""
+    fit = FRH(**ONE).fit(SIX)
+    np.testing.assert_allclose(fit.efficiency, [1, 1, 1, 2 / 3, 6 / 7, 0.4], atol=1e-9)
+    assert fit.peers().query("unit == 'D'")[["peer", "copies"]].to_numpy().tolist() in ([["A", 2]], [["C", 1]])
+    with pytest.raises(SpecificationError, match="not linear in copies"):
+        FRH(**ONE, orientation="graph")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmodels.errors import DataError, SpecificationError
+from benchmodels.kernels.envelopment import envelop
 from benchmodels.kernels.technology import Technology, bounds_of
 
 X = np.array([[2.0, 30.0], [4.0, 10.0], [6.0, 20.0]])
@@ -79,8 +80,18 @@ def test_part_keeps_units_of_measure():
 def test_goods_that_are_none(wrong):
     strange = X.copy()
     strange[1, 1] = wrong
-    with pytest.raises(DataError, match="finite and zero or more"):
-        Technology(strange, Y, (1.0, 1.0))
+    with pytest.raises(DataError, match="finite and, unless Σλ is 1, zero or more"):
+        Technology(strange, Y, (0.0, 1.0))
+
+
+def test_zero_is_nowhere_where_weights_sum_to_one():
+    """Under variable returns a constant may be taken from all amounts; the same program is left."""
+    plain, moved = Technology(X, Y, (1.0, 1.0)), Technology(X - X.mean(axis=0), Y - 100.0, (1.0, 1.0))
+    assert np.any(moved.inputs < 0) and np.all(moved.scale > 0)
+    step = np.hstack([np.ones_like(X), np.ones_like(Y)])
+    own = np.arange(len(X))
+    found = [envelop(technology, technology.inputs, technology.outputs, step, own=own) for technology in (plain, moved)]
+    np.testing.assert_allclose(found[1].beta, found[0].beta, atol=1e-10)
 
 
 def test_a_good_that_nobody_has():

@@ -1,0 +1,131 @@
+"""What hangs on each unit of a frontier: a table that says it, and removes nobody."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from benchmodels.errors import PartialResultWarning, SpecificationError
+from benchmodels.frontier.scores import share_made
+from benchmodels.kernels.outliers import Departures, depart, judge_dominance, removals, screen
+from benchmodels.kernels.shared_simplex import INFEASIBLE
+from benchmodels.parallel import one_blas_thread
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.frontier.goods import Goods
+    from benchmodels.frontier.programs import Programs
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Influence", "influence_of", "removals_of"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Influence:
+    """What changes for everyone where a unit leaves the frontier's reference.
+
+    Parameters
+    ----------
+    unit : (k,) array
+    departures : Departures
+        Of k units, in steps along their directions.
+    output : bool
+        Whether a step is of outputs.
+    """
+
+    unit: NDArray[np.object_]
+    departures: Departures
+    output: bool
+
+    def efficiency(self, steps: Floats) -> Floats:
+        """Return the efficiencies of steps."""
+        return share_made(1.0 + steps) if self.output else 1.0 - steps
+
+    def changes(self) -> pd.DataFrame:
+        """Return all whose efficiency rests on another: ``leaves, unit, before, after``, with and without that unit.
+
+        Nobody else changes. The largest change first, unit by unit that leaves.
+        """
+        found = self.departures
+        frame = pd.DataFrame(
+            {
+                "leaves": self.unit[found.unit],
+                "unit": self.unit[found.point],
+                "before": self.efficiency(found.before[found.point]),
+                "after": self.efficiency(found.after),
+                "order": found.unit,
+                "gain": found.before[found.point] - found.after,
+            }
+        )
+        frame = frame[frame["gain"] > 1e-7].sort_values(["order", "gain"], ascending=[True, False], kind="stable")
+        return frame.drop(columns=["order", "gain"]).reset_index(drop=True).infer_objects()
+
+    def to_frame(self, *, threshold: float = 1.2, factor: float = 1.5) -> pd.DataFrame:
+        """Return one row a unit; nobody is removed.
+
+        Parameters
+        ----------
+        threshold : float, default 1.2
+            Super-efficiency above which Banker and Chang's rule finds a unit suspicious.
+        factor : float, default 1.5
+            Of the distance between quartiles, in the rule of the regulator of German networks.
+
+        Returns
+        -------
+        DataFrame
+            ``unit, efficiency``; ``super_efficiency``, NaN where the others make no such goods from any amount (then
+            ``unmatched``); ``changed``, others whose efficiency rises where the unit leaves, by ``total`` and at most
+            ``largest``, in steps along their directions; ``above_threshold``, ``above_quartiles``; ``dominance`` and
+            its ``p``, the regulator's test, below .05 for an outlier by that rule: a convention, not an error rate.
+        """
+        found = self.departures
+        beyond = self.efficiency(found.beyond)
+        far, test = screen(beyond, threshold=threshold, factor=factor), judge_dominance(found)
+        return pd.DataFrame(
+            {
+                "unit": self.unit,
+                "efficiency": self.efficiency(found.before),
+                "super_efficiency": beyond,
+                "unmatched": found.status == INFEASIBLE,
+                "changed": found.moved,
+                "total": found.total,
+                "largest": found.largest,
+                "above_threshold": far.above,
+                "above_quartiles": far.outside,
+                "dominance": test.statistic,
+                "p": test.p,
+            }
+        ).infer_objects()
+
+
+def influence_of(programs: Programs) -> Influence:
+    """Let each unit leave in turn; what `DEAFit.influence` documents."""
+    orientation = programs.model.orientation
+    if orientation not in ("input", "output"):
+        raise SpecificationError("influence needs an efficiency: orientation='input' or 'output'")
+    with one_blas_thread():
+        found = depart(programs.technology, programs.direction, allowed=programs.allowed)
+    if found.unsolved:
+        warnings.warn(
+            f"{found.unsolved} programs without one unit were not solved; what rests on them is missing",
+            PartialResultWarning,
+            stacklevel=3,
+        )
+    return Influence(unit=programs.points.unit, departures=found, output=orientation == "output")
+
+
+def removals_of(goods: Goods, *, most: int, kept: int) -> pd.DataFrame:
+    """Return what `DEAFit.removals` documents."""
+    rows = [
+        {"size": len(units), "units": tuple(goods.unit[units].tolist()), "ratio": ratio, "log_ratio": log_ratio,
+         "exact": found.exact}
+        for found in removals(goods.goods, most=most, kept=kept)
+        for units, ratio, log_ratio in zip(found.units, found.ratio.tolist(), found.log_ratio.tolist(), strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["size", "units", "ratio", "log_ratio", "exact"])
