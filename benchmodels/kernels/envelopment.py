@@ -271,9 +271,7 @@ def _residuals(
     return primal, np.maximum(dual, _share(itself, largest)), gap
 
 
-def _rebalanced(
-    columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, member: Codes
-) -> Floats:
+def _rebalanced(columns: Columns, point: Floats, start: Floats, step: Floats, found: Vertices, member: Codes) -> Floats:
     """Return the largest violation of a row, where what is below zero is left out.
 
     Before, where values of a badly conditioned basis are below zero by rounding, the others are made to meet the point.

@@ -52,6 +52,7 @@ _MOVED = 1e-9
 _MOST = 60
 # Programs that are not worth moving together.
 _FEW = 50
+_NOBODY = np.zeros(0, dtype=np.intp)
 # Pivots after which inverses are made anew.
 _FRESH = 64
 
@@ -99,9 +100,11 @@ class _Running:
     clean: Codes
     pivots: Codes
     some_first: bool = field(init=False)
+    each: Codes = field(init=False)
 
     def __post_init__(self) -> None:
         self.some_first = bool(self.first.any())
+        self.each = np.arange(len(self.program))
 
     def take(self, kept: Mask) -> _Running:
         at = np.flatnonzero(kept)
@@ -192,7 +195,7 @@ def maximise(
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         for step in range(_MOST * d * len(blocks)):
             block = blocks[step % len(blocks)]
-            entering = _priced(running, block, size, allowed)
+            entering = _priced(running, block, len(blocks), size, allowed)
             ended = running.clean >= len(blocks)
             if enough < np.inf:
                 ended |= _beyond(running, point, enough)
@@ -290,7 +293,7 @@ def _meets(running: _Running, some: Codes, point: Floats, own: Codes) -> Mask:
     return np.asarray(~running.first[some] & ((own[there] != ARTIFICIAL) | fits))
 
 
-def _priced(running: _Running, block: Block, size: Floats, allowed: Allowed | None) -> Codes:
+def _priced(running: _Running, block: Block, blocks: int, size: Floats, allowed: Allowed | None) -> Codes:
     """Return for each program the column of a block to enter, -1 for none, and count blocks without one."""
     price = running.table[0, :-1]
     if running.some_first:
@@ -299,13 +302,14 @@ def _priced(running: _Running, block: Block, size: Floats, allowed: Allowed | No
     if allowed is not None:
         cost[:, : block.high - block.low][~allowed(running.program, block.low, block.high)] = np.inf
     best: Codes = cost.argmin(axis=1)
-    least = cost[np.arange(len(best)), best]
-    largest = np.sqrt(np.einsum("ij,ij->j", price, price))
+    least = cost[running.each, best]
+    largest = np.abs(price).max(axis=0)
     enters = least < -_PLAIN * largest
     # What is not plain is held against its own terms and what the point is worth: prices of goods differ much where the
     # point is far from the average column, and a small cost may be a gain, or rounding in the inverse.
-    near = np.flatnonzero((least < -1e-15 * largest) & ~enters)
-    if len(near):
+    near = (least < -1e-15 * largest) > enters
+    if near.any():
+        near = np.flatnonzero(near & (running.clean < blocks))
         terms = price[:, near] * _entering(block, running.member[near], best[near])
         worth = np.abs(price[:, near].T) * size[running.program[near]]
         enters[near] = terms.sum(axis=0) < -_COST * np.maximum(np.abs(terms).sum(axis=0), worth.max(axis=1))
@@ -327,7 +331,7 @@ def _pivoted(running: _Running, entering: Codes, block: Block) -> tuple[Codes, M
 
     Return the programs in which nothing was found to stop it, and whether nothing does: β rises without end.
     """
-    table, moving, each = running.table, entering >= 0, np.arange(len(entering))
+    table, moving, each = running.table, entering >= 0, running.each
     inverse, value = running.inverse, running.value
     column = _entering(block, running.member, entering)
     step = np.einsum("ijk,jk->ik", inverse, column)
@@ -339,8 +343,7 @@ def _pivoted(running: _Running, entering: Codes, block: Block) -> tuple[Codes, M
     size = np.abs(column)
     size += DUST
     small = np.flatnonzero(moving & ~(pivot > _PIVOT * np.einsum("jk,jk->k", np.abs(row[:-1]), size)))
-    stuck = np.zeros(0, dtype=np.intp)
-    endless = np.zeros(0, dtype=np.bool_)
+    stuck, endless = _NOBODY, _NOBODY.astype(np.bool_)
     if len(small):
         reach = np.einsum("ijk,jk->ik", np.abs(inverse[:, :, small]), size[:, small])
         leaving[small], length[small] = _stop(step[:, small], value[:, small], step[:, small] > _PIVOT * reach)
@@ -369,8 +372,7 @@ def _stop(step: Floats, value: Floats, counts: Mask) -> tuple[Codes, Floats]:
     """Return which place of each basis is the first to come to zero, and after how long."""
     ratio = np.where(counts, value / step, np.inf)
     ratio[0] = np.inf
-    leaving = ratio.argmin(axis=0)
-    return leaving, np.maximum(ratio[leaving, np.arange(len(leaving))], 0.0)
+    return ratio.argmin(axis=0), np.maximum(ratio.min(axis=0), 0.0)
 
 
 def _refreshed(running: _Running, columns: Columns, moved: Floats, direction: Floats, start: Floats) -> None:
@@ -401,12 +403,14 @@ def _held(
 
     dual, value = np.full(point.shape, np.nan), np.full(point.shape, np.nan)
     early = np.flatnonzero((status == STALLED) & np.isfinite(last.value[:, 0]))
-    value[early] = polished(early, 0)[0]
+    if len(early):
+        value[early] = polished(early, 0)[0]
     out = np.flatnonzero(status == INFEASIBLE)
-    ray = -polished(out, -1)[1]
-    dual[out] = ray
-    # The points were moved; an artificial start that is left with nothing at the point itself is for others to judge.
-    status[out[~(np.einsum("ij,ij->i", ray, point[out]) < -1e-8)]] = STALLED
+    if len(out):
+        ray = -polished(out, -1)[1]
+        dual[out] = ray
+        # Points were moved; an artificial start that is left with nothing at the point itself is for others to judge.
+        status[out[~(np.einsum("ij,ij->i", ray, point[out]) < -1e-8)]] = STALLED
     done = np.flatnonzero(status == OPTIMAL)
     short = done
     for again in (False, True):

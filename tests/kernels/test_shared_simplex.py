@@ -176,7 +176,7 @@ def test_rounding_in_an_inverse_is_not_taken_for_a_gain(price, enters):
         table=np.column_stack([inverse, np.ones(3)])[:, :, None], clean=zero.copy(), pivots=zero,
     )  # fmt: skip
     size = np.array([[1e-5, 56.0, 1.0]])
-    found = shared_simplex._priced(running, columns.blocks[0], size, None)
+    found = shared_simplex._priced(running, columns.blocks[0], 1, size, None)
     assert (found[0] == 0) == enters
 
 
