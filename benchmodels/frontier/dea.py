@@ -13,7 +13,7 @@ import pandas as pd
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.frontier.influence import Influence, influence_of, removals_of
 from benchmodels.frontier.programs import Programs, solved
-from benchmodels.frontier.scores import Scores, compared, warn_of_missing
+from benchmodels.frontier.scores import Scored, Scores, compared, warn_of_missing
 from benchmodels.kernels.scale import nature_of_returns, scale_efficiency
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
 from benchmodels.kernels.technology import Technology, bounds_of
@@ -42,7 +42,7 @@ def fit_dea(model: DEA, goods: Goods) -> DEAFit:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DEAFit:
+class DEAFit(Scored):
     """Units held against the frontier of all of them.
 
     Parameters
@@ -84,31 +84,6 @@ class DEAFit:
     def scores(self) -> Scores:
         """Efficiency, expansion or inefficiency of each unit, and whether it was found."""
         return self.programs.scores()
-
-    @property
-    def unit(self) -> NDArray[np.object_]:
-        """Labels (k,), in sorted order; everything else is in the same."""
-        return self.goods.unit
-
-    @property
-    def efficiency(self) -> Floats:
-        """As in `Scores`, (k,)."""
-        return self.scores.efficiency
-
-    @property
-    def expansion(self) -> Floats:
-        """As in `Scores`, (k,)."""
-        return self.scores.expansion
-
-    @property
-    def inefficiency(self) -> Floats:
-        """As in `Scores`, (k,)."""
-        return self.scores.inefficiency
-
-    @property
-    def status(self) -> NDArray[np.object_]:
-        """As in `Scores`, (k,)."""
-        return self.scores.status
 
     @property
     def certificate(self) -> str:

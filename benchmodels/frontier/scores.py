@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Asked", "Scores", "compared", "share_made", "warn_of_missing"]
+__all__ = ["Asked", "Scored", "Scores", "compared", "share_made", "warn_of_missing"]
 
 _WHY = {
     "infeasible": "no combination of the others makes as much of everything, so there is nothing to be held against",
@@ -84,6 +84,42 @@ class Scores:
         """Return the scores as a table; always the same columns in the same order, one row per unit."""
         names = ("unit", "efficiency", "expansion", "inefficiency", "status")
         return pd.DataFrame({name: getattr(self, name) for name in names}).infer_objects()
+
+
+class Scored:
+    """What every fit of a frontier has: units and their distances to it."""
+
+    goods: Goods
+
+    @property
+    def scores(self) -> Scores:
+        """Distances of all units, and whether they were found."""
+        raise NotImplementedError
+
+    @property
+    def unit(self) -> NDArray[np.object_]:
+        """Labels (k,), in sorted order; everything else is in the same."""
+        return self.goods.unit
+
+    @property
+    def efficiency(self) -> Floats:
+        """As in `Scores`, (k,)."""
+        return self.scores.efficiency
+
+    @property
+    def expansion(self) -> Floats:
+        """As in `Scores`, (k,)."""
+        return self.scores.expansion
+
+    @property
+    def inefficiency(self) -> Floats:
+        """As in `Scores`, (k,)."""
+        return self.scores.inefficiency
+
+    @property
+    def status(self) -> NDArray[np.object_]:
+        """As in `Scores`, (k,)."""
+        return self.scores.status
 
 
 def share_made(expansion: Floats) -> Floats:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.goods import read_goods
-from benchmodels.frontier.scores import Scores, compared, share_made, warn_of_missing
+from benchmodels.frontier.scores import Scored, Scores, compared, share_made, warn_of_missing
 from benchmodels.kernels import free_disposal, partial, whole_copies
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
 
@@ -203,7 +203,7 @@ class OrderAlpha(ByUnits):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class UnitsFit:
+class UnitsFit(Scored):
     """Units held against each other as they are.
 
     Parameters
@@ -224,26 +224,6 @@ class UnitsFit:
     @cached_property
     def _found(self) -> Found:
         return self.model.score(_plain(self.goods), _plain(self.goods))
-
-    @property
-    def unit(self) -> NDArray[np.object_]:
-        """Labels (k,), in sorted order; everything else is in the same."""
-        return self.goods.unit
-
-    @property
-    def efficiency(self) -> Floats:
-        """As in `Scores`, (k,); above 1 beyond a partial frontier."""
-        return self.scores.efficiency
-
-    @property
-    def expansion(self) -> Floats:
-        """As in `Scores`, (k,)."""
-        return self.scores.expansion
-
-    @property
-    def status(self) -> NDArray[np.object_]:
-        """As in `Scores`, (k,)."""
-        return self.scores.status
 
     def __repr__(self) -> str:
         return f"UnitsFit({len(self.goods)} units, {self.model!r})"
