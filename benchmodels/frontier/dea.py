@@ -34,9 +34,9 @@ __all__ = ["DEAFit", "fit_dea"]
 
 def fit_dea(model: DEA, goods: Goods) -> DEAFit:
     """Return what `DEA.fit` documents."""
-    _warn_of_dimensions(goods, len(goods) if model.nearest is None else min(model.nearest, len(goods)))
     technology = Technology(goods.inputs, goods.outputs, bounds_of(model.returns))
     fit = DEAFit(model=model, goods=goods, technology=technology)
+    _warn_of_dimensions(fit)
     warn_of_missing(fit.scores, "")
     return fit
 
@@ -164,7 +164,9 @@ class DEAFit(Scored):
 
         One row a unit and good, ``unit, good, price, lower, upper``: per unit of measure of the good, where the
         direction has the value 1, so that for an input orientation the unit's inputs are worth 1. One of many, where
-        the ends differ.
+        the ends differ. What the inputs are worth, less what the outputs are worth, plus each bound of the sum of
+        weights at its price in `returns_multipliers`, is the distance to the frontier (1 - θ, φ - 1 or the
+        inefficiency); of the goods of a peer it is 0, of any other unit it may be held against 0 or more.
         """
         ends, found = self.programs.price_ranges(), self.programs.found
         k, width = self.goods.goods.shape
@@ -175,6 +177,25 @@ class DEAFit(Scored):
                 "price": found.price.ravel(),
                 "lower": ends.lower.ravel(),
                 "upper": ends.upper.ravel(),
+            }
+        ).infer_objects()
+
+    def returns_multipliers(self) -> pd.DataFrame:
+        """Return the price of each bound of the sum of weights, with its ends over all that are optimal.
+
+        One row a unit and bound, ``unit, bound, price, lower, upper``, the lower bound first and one row where both are
+        the same; none under constant returns, which have no bound. Under variable returns, where both ends are below
+        zero returns increase at the unit's point of the frontier, where both are above they decrease.
+        """
+        ends, found, bounds = self.programs.price_ranges(), self.programs.found, self.technology.bounds
+        names = [f"{bound:g}" for bound in dict.fromkeys(bounds) if 0.0 < bound < np.inf]
+        return pd.DataFrame(
+            {
+                "unit": np.repeat(self.unit, len(names)),
+                "bound": np.tile(np.array(names, dtype=object), len(self.unit)),
+                "price": found.returns_price.ravel(),
+                "lower": ends.returns_lower.ravel(),
+                "upper": ends.returns_upper.ravel(),
             }
         ).infer_objects()
 
@@ -278,8 +299,9 @@ class DEAFit(Scored):
         Returns
         -------
         Comparison
-            Without uncertainty, which is withheld with a reason: a frontier is pushed out by chance as well as by
-            practice, and the distance to it is too small for everyone.
+            Without uncertainty, which is withheld with a reason: the frontier found is made of the units that happen
+            to be there and lies within the true one, which makes everyone look better; errors in figures push it out,
+            which makes everyone look worse.
 
         Raises
         ------
@@ -289,14 +311,22 @@ class DEAFit(Scored):
         return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
 
 
-def _warn_of_dimensions(goods: Goods, number: int) -> None:
-    """Warn where ``number`` units are held against each other in too many goods (Cooper, Seiford, Tone 2007)."""
-    m, s = goods.inputs.shape[1], goods.outputs.shape[1]
+def _warn_of_dimensions(fit: DEAFit) -> None:
+    """Warn of units that are held against few others in too many goods (Cooper, Seiford, Tone 2007)."""
+    m, s = fit.goods.inputs.shape[1], fit.goods.outputs.shape[1]
     wanted = max(m * s, 3 * (m + s))
-    if number < wanted:
-        warnings.warn(
-            f"{number} units are few for {m} inputs and {s} outputs (at least {wanted} are advised): most will "
-            "look efficient, for want of anyone to be held against",
-            BenchmodelsWarning,
-            stacklevel=4,
+    few = fit.comparables < wanted
+    if not few.any():
+        return
+    if few.all():
+        who = f"{fit.comparables.max()} units are few for {m} inputs and {s} outputs (at least {wanted} are advised)"
+        which = "most"
+    else:
+        who = (
+            f"{int(few.sum())} of {len(few)} units are held against few others for {m} inputs and {s} outputs (at "
+            f"least {wanted}, themselves included, are advised): {listed(fit.unit[few])}"
         )
+        which = "most of these"
+    warnings.warn(
+        f"{who}: {which} will look efficient, for want of anyone to be held against", BenchmodelsWarning, stacklevel=4
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -81,8 +81,9 @@ class Influence:
         DataFrame
             ``unit, efficiency``; ``super_efficiency``, NaN where the others make no such goods from any amount (then
             ``unmatched``); ``changed``, others whose efficiency rises where the unit leaves, by ``total`` and at most
-            ``largest``, in steps along their directions; ``above_threshold``, ``above_quartiles``; ``dominance`` and
-            its ``p``, the regulator's test, below .05 for an outlier by that rule: a convention, not an error rate.
+            ``largest``, in steps along their directions; ``above_threshold`` and ``above_quartiles``, missing for an
+            unmatched unit, of which these rules say nothing and which is worth the first look; ``dominance`` and its
+            ``p``, the regulator's test, below .05 for an outlier by that rule: a convention, not an error rate.
         """
         found = self.departures
         beyond = self.efficiency(found.beyond)
@@ -96,12 +97,17 @@ class Influence:
                 "changed": found.moved,
                 "total": found.total,
                 "largest": found.largest,
-                "above_threshold": far.above,
-                "above_quartiles": far.outside,
+                "above_threshold": _judged(far.above, far.unscored),
+                "above_quartiles": _judged(far.outside, far.unscored),
                 "dominance": test.statistic,
                 "p": test.p,
             }
         ).infer_objects()
+
+
+def _judged(mask: NDArray[np.bool_], unscored: NDArray[np.bool_]) -> Any:
+    """Return what a rule says, missing where it says nothing."""
+    return pd.arrays.BooleanArray(mask, unscored)
 
 
 def influence_of(programs: Programs) -> Influence:

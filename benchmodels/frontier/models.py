@@ -6,18 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from benchmodels.asked import whole
 from benchmodels.errors import SpecificationError
-from benchmodels.frontier.goods import read_goods
-from benchmodels.frontier.reference import Favourable
+from benchmodels.frontier.model import FrontierModel
 from benchmodels.kernels.technology import Returns, bounds_of
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from benchmodels.frontier.dea import DEAFit
-    from benchmodels.frontier.goods import Goods
 
 __all__ = ["DEA", "Orientation"]
 
@@ -25,7 +22,7 @@ Orientation = Literal["input", "output", "directional", "graph"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DEA:
+class DEA(FrontierModel):
     """Data envelopment analysis: how much less, or more, the best combinations of other units do with the same.
 
     The technology holds every unit, all their averages (and multiples, by ``returns``), and whatever uses more to make
@@ -80,40 +77,19 @@ class DEA:
     [1.0, 0.6667, 1.0, 0.5556, 1.0, 0.4]
     """
 
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    unit: str
     returns: Returns | tuple[float, float] = "vrs"
     orientation: Orientation = "input"
     direction: Literal["own", "mean", "range"] | Mapping[str, float] = field(default="own", hash=False)
     nondiscretionary: Sequence[str] = ()
-    environment: Mapping[str, Favourable] = field(default_factory=dict, hash=False)
-    composition: Sequence[str] = ()
-    nearest: int | None = None
-    peers: Mapping[Any, Sequence[Any]] | None = field(default=None, hash=False)
-    size: str | None = None
-    missing: Literal["raise", "drop"] = "raise"
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "outputs", "nondiscretionary", "composition"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise SpecificationError(f"{name}={value!r}; give a list of columns")
-            object.__setattr__(self, name, tuple(value))
-        if not isinstance(self.environment, Mapping):
-            raise SpecificationError(f"environment={self.environment!r}; say which is favourable, column by column")
-        for name in ("environment", "direction", "peers"):
-            if isinstance(getattr(self, name), Mapping):
-                object.__setattr__(self, name, dict(getattr(self, name)))
+        super().__post_init__()
+        self._hold_columns("nondiscretionary")
+        self._hold_mappings("direction")
         bounds_of(self.returns)
-        if self.nearest is not None:
-            whole("nearest", self.nearest, what="units")
-        for name, value, allowed in (
-            ("orientation", self.orientation, get_args(Orientation)),
-            ("missing", self.missing, ("raise", "drop")),
-        ):
-            if value not in allowed:
-                raise SpecificationError(f"{name}={value!r}; allowed are {', '.join(map(repr, allowed))}")
+        if self.orientation not in get_args(Orientation):
+            allowed = ", ".join(map(repr, get_args(Orientation)))
+            raise SpecificationError(f"orientation={self.orientation!r}; allowed are {allowed}")
         self._check_goods()
 
     def _check_goods(self) -> None:
@@ -127,9 +103,6 @@ class DEA:
         moving = {"input": self.inputs, "output": self.outputs}.get(self.orientation, goods)
         if moving and not set(moving) - set(self.nondiscretionary):
             raise SpecificationError(f"every good that orientation={self.orientation!r} moves is nondiscretionary")
-        mixed = sorted(set(self.environment) & set(goods))
-        if mixed:
-            raise SpecificationError(f"{listed(mixed)} is both a good and an environment")
         if self.direction != "own" and self.orientation != "directional":
             raise SpecificationError(f"direction belongs to orientation='directional' (found {self.orientation!r})")
         if isinstance(self.direction, Mapping):
@@ -146,20 +119,6 @@ class DEA:
             )
         if self.orientation == "graph" and (self.nondiscretionary or not isinstance(self.returns, str)):
             raise SpecificationError("the graph measure moves all goods, under returns 'crs', 'vrs', 'drs' or 'irs'")
-
-    def read(self, data: object, *, least: int = 2) -> Goods:
-        """Return the goods and conditions of a table, as `fit` reads them."""
-        conditions = [*self.environment, *self.composition, *([self.size] if self.size else [])]
-        return read_goods(
-            data,
-            unit=self.unit,
-            inputs=self.inputs,
-            outputs=self.outputs,
-            conditions=list(dict.fromkeys(conditions)),
-            missing=self.missing,
-            least=least,
-            signed=self.signed,
-        )
 
     @property
     def signed(self) -> bool:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import DataError
-from benchmodels.frontier.reference import reference_mask
 from benchmodels.frontier.scores import Scores, share_made
 from benchmodels.kernels.envelopment import Envelopment, envelop, frame_of
 from benchmodels.kernels.faces import SecondPhase, second_phase
@@ -119,14 +118,7 @@ def solved(
     model: DEA, technology: Technology, points: Goods, reference: Goods, own: Codes, *, others: bool = False
 ) -> Programs:
     """Move points to the frontier of the reference units; ``others``: each without the unit of its own place."""
-    allowed = reference_mask(
-        points,
-        reference,
-        environment=model.environment,
-        peers=model.peers,
-        composition=model.composition,
-        nearest=model.nearest,
-    )
+    allowed = model.allowed(points, reference)
     if others:
         allowed = _without_itself(allowed)
     step = direction_of(model, points, reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from benchmodels.comparison import Better
     from benchmodels.frontier.goods import Goods
+    from benchmodels.frontier.model import FrontierModel
 
     Floats = NDArray[np.float64]
 
@@ -87,8 +89,9 @@ class Scores:
 
 
 class Scored:
-    """What every fit of a frontier has: units and their distances to it."""
+    """What every fit of a frontier has: units, their distances to it, and whom they may be held against."""
 
+    model: FrontierModel
     goods: Goods
 
     @property
@@ -121,6 +124,33 @@ class Scored:
         """As in `Scores`, (k,)."""
         return self.scores.status
 
+    @cached_property
+    def comparables(self) -> NDArray[np.intp]:
+        """How many units each may be held against (k,), itself among them."""
+        allowed, k = self.model.allowed(self.goods, self.goods), len(self.goods)
+        if allowed is None:
+            return np.full(k, k)
+        return np.concatenate([allowed(some, 0, k).sum(axis=1) for some in _parts(k)]).astype(np.intp)
+
+    def comparable(self) -> pd.DataFrame:
+        """Return all others that each unit may be held against, ``unit, other``, by unit; its peers are among them."""
+        allowed, k = self.model.allowed(self.goods, self.goods), len(self.goods)
+        pairs = []
+        for some in _parts(k):
+            mask = np.ones((len(some), k), dtype=np.bool_) if allowed is None else allowed(some, 0, k).copy()
+            mask[np.arange(len(some)), some] = False
+            pairs.append(np.stack(np.nonzero(mask)) + [[some[0]], [0]])
+        unit, other = np.concatenate(pairs, axis=1)
+        return pd.DataFrame({"unit": self.unit[unit], "other": self.unit[other]}).infer_objects()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a unit, by label: ``unit, efficiency, expansion, inefficiency, status, comparables``."""
+        return self.scores.to_frame().assign(comparables=self.comparables)
+
+
+def _parts(k: int, size: int = 500) -> list[NDArray[np.intp]]:
+    return [np.arange(low, min(low + size, k)) for low in range(0, k, size)]
+
 
 def share_made(expansion: Floats) -> Floats:
     """Return output efficiencies from expansions (k,); infinite where the others could make nothing."""
@@ -144,7 +174,10 @@ def compared(
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = observed / expected if ratio else (observed - expected) / size
     none = np.full(k, np.nan)
-    why = "best practice has no uncertainty of its own yet: chance pushes a frontier out"
+    why = (
+        "best practice has no uncertainty of its own yet: the best found fall short of the best there could be, and "
+        "errors in figures go beyond it"
+    )
     return Comparison(
         unit=goods.unit,
         size=size,

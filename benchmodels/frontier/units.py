@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
-from benchmodels.frontier.goods import read_goods
+from benchmodels.frontier.model import FrontierModel
 from benchmodels.frontier.scores import Scored, Scores, compared, share_made, warn_of_missing
 from benchmodels.kernels import free_disposal, partial, whole_copies
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
@@ -22,8 +21,11 @@ if TYPE_CHECKING:
 
     from benchmodels.comparison import Better, Comparison
     from benchmodels.frontier.goods import Goods
+    from benchmodels.kernels.shared_simplex import Allowed
 
     Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+    Held = free_disposal.Goods
     Found = free_disposal.FreeDisposal | partial.PartialFrontier | whole_copies.Replicability
 
 __all__ = ["FDH", "FRH", "OrderAlpha", "OrderM", "UnitsFit"]
@@ -32,45 +34,15 @@ _STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ByUnits:
-    """What the models of this module share: each unit is held against others as they are.
+class ByUnits(FrontierModel):
+    """What the models of this module share: each unit is held against others as they are."""
 
-    Parameters
-    ----------
-    inputs, outputs, unit, size, missing
-        As in `benchmodels.frontier.DEA`.
-    orientation : {'input', 'output', 'graph'}, default 'input'
-    """
-
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    unit: str
     orientation: Literal["input", "output", "graph"] = "input"
-    size: str | None = None
-    missing: Literal["raise", "drop"] = "raise"
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "outputs"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise SpecificationError(f"{name}={value!r}; give a list of columns")
-            object.__setattr__(self, name, tuple(value))
+        super().__post_init__()
         if self.orientation not in ("input", "output", "graph"):
             raise SpecificationError(f"orientation={self.orientation!r}; allowed are 'input', 'output', 'graph'")
-        if self.missing not in ("raise", "drop"):
-            raise SpecificationError(f"missing={self.missing!r}; allowed are 'raise', 'drop'")
-
-    def read(self, data: object, *, least: int = 2) -> Goods:
-        """Return the goods of a table, as `fit` reads them."""
-        return read_goods(
-            data,
-            unit=self.unit,
-            inputs=self.inputs,
-            outputs=self.outputs,
-            conditions=[self.size] if self.size else [],
-            missing=self.missing,
-            least=least,
-        )
 
     def fit(self, data: object) -> UnitsFit:
         """Hold every unit against all others; raises and warns as `benchmodels.frontier.DEA.fit`."""
@@ -78,7 +50,7 @@ class ByUnits:
         warn_of_missing(fit.scores, "")
         return fit
 
-    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> Found:
+    def score(self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None) -> Found:
         """Return the scores of points against reference units, in the kernels' words."""
         raise NotImplementedError
 
@@ -89,7 +61,7 @@ class FDH(ByUnits):
 
     Parameters
     ----------
-    inputs, outputs, unit, size, missing
+    inputs, outputs, unit, environment, composition, nearest, peers, size, missing
         As in `benchmodels.frontier.DEA`.
     orientation : {'input', 'output', 'graph'}, default 'input'
 
@@ -104,9 +76,13 @@ class FDH(ByUnits):
     [1.0, 1.0, 0.6667]
     """
 
-    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> free_disposal.FreeDisposal:
+    def score(
+        self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None
+    ) -> free_disposal.FreeDisposal:
         """Return the scores of points, and all units that give them."""
-        return free_disposal.score_by_units(reference, points, measure=self.orientation)
+        return free_disposal.score_by_units(
+            reference, points, measure=self.orientation, exclude=exclude, allowed=allowed
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +94,7 @@ class FRH(ByUnits):
 
     Parameters
     ----------
-    inputs, outputs, unit, size, missing
+    inputs, outputs, unit, environment, composition, nearest, peers, size, missing
         As in `benchmodels.frontier.DEA`.
     orientation : {'input', 'output'}, default 'input'
 
@@ -138,10 +114,12 @@ class FRH(ByUnits):
         if self.orientation == "graph":
             raise SpecificationError("orientation='graph' is not linear in copies; allowed are 'input', 'output'")
 
-    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> whole_copies.Replicability:
+    def score(
+        self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None
+    ) -> whole_copies.Replicability:
         """Return the scores of points, and copies that give them."""
         measure: Literal["input", "output"] = "output" if self.orientation == "output" else "input"
-        return whole_copies.replicability(reference, points, measure=measure)
+        return whole_copies.replicability(reference, points, measure=measure, exclude=exclude, allowed=allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +130,7 @@ class OrderM(ByUnits):
 
     Parameters
     ----------
-    inputs, outputs, unit, orientation, size, missing
+    inputs, outputs, unit, orientation, environment, composition, nearest, peers, size, missing
         As in `FDH`.
     m : float, default 25
         How many are drawn; the larger, the closer to `FDH`.
@@ -169,9 +147,11 @@ class OrderM(ByUnits):
         if isinstance(self.m, bool) or not isinstance(self.m, Real) or not self.m >= 1:
             raise SpecificationError(f"m={self.m!r}; give a number of units, 1 or more")
 
-    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> partial.PartialFrontier:
+    def score(
+        self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None
+    ) -> partial.PartialFrontier:
         """Return the expected scores of points."""
-        return partial.order_m(reference, points, self.m, measure=self.orientation)
+        return partial.order_m(reference, points, self.m, measure=self.orientation, exclude=exclude, allowed=allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +160,7 @@ class OrderAlpha(ByUnits):
 
     Parameters
     ----------
-    inputs, outputs, unit, orientation, size, missing
+    inputs, outputs, unit, orientation, environment, composition, nearest, peers, size, missing
         As in `FDH`.
     alpha : float, default 0.95
         The larger, the closer to `FDH`, which is 1.
@@ -197,9 +177,13 @@ class OrderAlpha(ByUnits):
         if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real) or not 0.0 < self.alpha <= 1.0:
             raise SpecificationError(f"alpha={self.alpha!r}; give a share above 0, to 1")
 
-    def score(self, reference: free_disposal.Goods, points: free_disposal.Goods) -> partial.PartialFrontier:
+    def score(
+        self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None
+    ) -> partial.PartialFrontier:
         """Return the scores of points."""
-        return partial.order_alpha(reference, points, self.alpha, measure=self.orientation)
+        return partial.order_alpha(
+            reference, points, self.alpha, measure=self.orientation, exclude=exclude, allowed=allowed
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -223,7 +207,12 @@ class UnitsFit(Scored):
 
     @cached_property
     def _found(self) -> Found:
-        return self.model.score(_plain(self.goods), _plain(self.goods))
+        return self._held(self.goods)
+
+    def _held(self, points: Goods, exclude: Codes | None = None) -> Found:
+        """Return the scores of points against the units of the fit, but for one each."""
+        allowed = self.model.allowed(points, self.goods)
+        return self.model.score(_plain(self.goods), _plain(points), exclude=exclude, allowed=allowed)
 
     def __repr__(self) -> str:
         return f"UnitsFit({len(self.goods)} units, {self.model!r})"
@@ -248,22 +237,31 @@ class UnitsFit(Scored):
     def dominators(self, *, strict: bool = False) -> pd.DataFrame:
         """Return the units that beat each unit: no more of any input and no less of any output, and not the same.
 
-        Columns ``unit, better, gain, least``, the largest gain first; ``strict``: better in every good.
+        Columns ``unit, better, gain, least``, the largest gain first: the mean and the smallest, over all goods, of
+        how much less of an input or more of an output the better unit has, as a share of the mean over all units.
+        ``strict``: better in every good.
         """
-        found = free_disposal.dominators(_plain(self.goods), _plain(self.goods), strict=strict)
+        goods, allowed = _plain(self.goods), self.model.allowed(self.goods, self.goods)
+        found = free_disposal.dominators(goods, goods, strict=strict, allowed=allowed)
         frame = {
             "unit": self.unit[found.point],
             "better": self.unit[found.unit],
-            "gain": found.gain,
-            "least": found.least,
+            "gain": found.gain + 0.0,
+            "least": found.least + 0.0,
         }
         return pd.DataFrame(frame).infer_objects()
 
     def evaluate(self, data: object) -> Scores:
         """Hold other units against these; they are not among them."""
         points = self.model.read(data, least=1)
-        scores = self._scored(points, self.model.score(_plain(self.goods), _plain(points)))
+        scores = self._scored(points, self._held(points))
         warn_of_missing(scores, "of the units evaluated ")
+        return scores
+
+    def super_efficiency(self) -> Scores:
+        """Hold each unit against the others alone, as `benchmodels.frontier.DEAFit.super_efficiency`."""
+        scores = self._scored(self.goods, self._held(self.goods, np.arange(len(self.goods))))
+        warn_of_missing(scores, "held against the others ")
         return scores
 
     def compare(

@@ -38,6 +38,11 @@ TWO = {"inputs": ["x1", "x2"], "outputs": ["y"], "unit": "unit"}
 FOUR = {"inputs": ["x1", "x2"], "outputs": ["y1", "y2"], "unit": "unit"}
 GOODS = ["x1", "x2", "y1", "y2"]
 INFINITE = {"vrs": (1, 1), "crs": (0, np.inf), "drs": (0, 1), "irs": (1, np.inf)}
+# Circles of comparable units are small here on purpose; the test of the warning has it back.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*held against few others:benchmodels.errors.BenchmodelsWarning",
+    "ignore:.*held against the others:benchmodels.errors.PartialResultWarning",
+)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +131,6 @@ def test_three_hospitals():
     np.testing.assert_allclose(fit.efficiency, [0.9, 1, 0.6], atol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 def test_six_firms_beyond_the_others_and_by_graph():
     assert DEA(**ONE, returns=(0, np.inf)).fit(SIX).efficiency == pytest.approx([0.8, 0.6, 1, 8 / 15, 24 / 35, 0.32])
     beyond = DEA(**ONE).fit(SIX).super_efficiency()
@@ -285,7 +289,6 @@ def test_evaluate_a_unit_without_one_output(table):
     assert DEA(**FOUR).fit(table).evaluate(point).efficiency == pytest.approx([expected], abs=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 def test_nothing_can_be_made_of_so_little():
     units = pd.DataFrame({"unit": list("abcdefgh"), "x": [1.0] + [2.0, 3, 4, 5, 6, 7, 8][:7], "y1": [1.0] * 8})
     units["y2"] = [1.0] + [0.0] + [1.0] * 6
@@ -470,7 +473,6 @@ def test_tables_of_other_kinds(table):
     np.testing.assert_array_equal(DEA(**FOUR).fit(table.set_index("kind")).efficiency, fit.efficiency)
 
 
-@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 @pytest.mark.parametrize("orientation", ["input", "output", "directional", "graph"])
 def test_a_large_table_is_searched_for_its_frame_first(table, orientation, monkeypatch):
     fit = DEA(**FOUR, orientation=orientation).fit(table)
@@ -483,7 +485,6 @@ def test_a_large_table_is_searched_for_its_frame_first(table, orientation, monke
     pd.testing.assert_frame_equal(again.evaluate(table).to_frame(), expected, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 @pytest.mark.parametrize("returns", INFINITE)
 @pytest.mark.parametrize("orientation", ["input", "output", "directional"])
 def test_beyond_the_others_by_a_plain_loop(table, orientation, returns):
@@ -498,7 +499,6 @@ def test_beyond_the_others_by_a_plain_loop(table, orientation, returns):
     np.testing.assert_array_equal(scores.status == "infeasible", np.isnan(loop))
 
 
-@pytest.mark.filterwarnings("ignore:.*held against the others:benchmodels.errors.PartialResultWarning")
 def test_beyond_the_others_of_its_kind(table):
     x, y = arrays(table)
     kind = table["kind"].to_numpy()
@@ -803,3 +803,47 @@ def test_models_are_hashed_and_answers_are_read_only(table):
     for array in (fit.efficiency, fit.unit, fit.status, fit.goods.inputs, fit.goods.goods):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = array[1]
+
+
+def test_prices_and_bounds_make_up_the_distance(table):
+    x, y = table[["x1", "x2"]].to_numpy(), table[["y1", "y2"]].to_numpy()
+    for returns in ("crs", "vrs", "drs", "irs", (0.8, 1.2)):
+        for orientation in ("input", "output"):
+            fit = DEA(**FOUR, returns=returns, orientation=orientation).fit(table)
+            price = fit.multipliers().set_index(["unit", "good"])["price"].unstack()[GOODS].to_numpy()
+            bounds = fit.returns_multipliers()
+            assert list(bounds) == ["unit", "bound", "price", "lower", "upper"]
+            assert np.all(bounds["lower"] <= bounds["price"] + 1e-9) and np.all(
+                bounds["price"] <= bounds["upper"] + 1e-9
+            )
+            at_bounds = (bounds["price"] * bounds["bound"].astype(float)).groupby(bounds["unit"]).sum()
+            total = at_bounds.reindex(fit.unit, fill_value=0.0).to_numpy()
+            worth = (price[:, :2] * x).sum(axis=1) - (price[:, 2:] * y).sum(axis=1) + total
+            distance = 1 - fit.efficiency if orientation == "input" else fit.expansion - 1
+            np.testing.assert_allclose(worth, distance, atol=1e-9)
+            # At peers it is zero, and nowhere below, with the bound that counts there.
+            per_unit = np.array([bounds["price"][bounds["unit"] == unit].sum() for unit in fit.unit])
+            if returns != (0.8, 1.2):
+                everywhere = price[:, :2] @ x.T - price[:, 2:] @ y.T + per_unit[:, None]
+                assert everywhere.min() > -1e-9
+                peers = fit.peers()
+                at = [np.flatnonzero(fit.unit == name)[0] for name in peers["unit"]]
+                to = [np.flatnonzero(fit.unit == name)[0] for name in peers["peer"]]
+                np.testing.assert_allclose(everywhere[at, to], 0.0, atol=1e-8)
+
+
+def test_whom_a_unit_may_be_held_against(table):
+    fit = DEA(**FOUR).fit(table)
+    assert fit.comparables.tolist() == [40] * 40 and len(fit.comparable()) == 40 * 39
+    with pytest.warns(BenchmodelsWarning, match=r"\d+ of 40 units are held against few others for 2 inputs and 2 outp"):
+        fit = DEA(**FOUR, environment={"place": "high"}, nearest=30, composition=["a", "b"]).fit(table)
+    frame, pairs = fit.to_frame(), fit.comparable()
+    assert list(frame) == ["unit", "efficiency", "expansion", "inefficiency", "status", "comparables"]
+    assert pairs.groupby("unit").size().reindex(fit.unit, fill_value=0).tolist() == (fit.comparables - 1).tolist()
+    place = table.set_index("unit")["place"]
+    assert np.all(place[pairs["other"]].to_numpy() <= place[pairs["unit"]].to_numpy())
+    held = set(map(tuple, pairs.to_numpy()))
+    peers = fit.peers().query("unit != peer")
+    assert set(map(tuple, peers[["unit", "peer"]].to_numpy())) <= held
+    with pytest.warns(BenchmodelsWarning, match="1 of 40 units are held against few others .*: 'U05'"):
+        DEA(**FOUR, peers={"U05": ["U06"]}).fit(table)

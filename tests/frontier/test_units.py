@@ -19,6 +19,11 @@ FOUR = {"inputs": ["x1", "x2"], "outputs": ["y1", "y2"], "unit": "unit"}
 GOODS = ["x1", "x2", "y1", "y2"]
 MEASURES = ("input", "output", "graph")
 MODELS = [(FDH, {}), (OrderM, {"m": 6}), (OrderAlpha, {"alpha": 0.8})]
+# Circles of comparable units are small here on purpose; the test of the warning has it back.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*held against few others:benchmodels.errors.BenchmodelsWarning",
+    "ignore:.*held against the others:benchmodels.errors.PartialResultWarning",
+)
 
 
 @pytest.fixture(scope="module")
@@ -321,3 +326,25 @@ def test_whole_copies_of_six_firms():
     assert fit.peers().query("unit == 'D'")[["peer", "copies"]].to_numpy().tolist() in ([["A", 2]], [["C", 1]])
     with pytest.raises(SpecificationError, match="not linear in copies"):
         FRH(**ONE, orientation="graph")
+
+
+@pytest.mark.parametrize(("model", "more"), [*MODELS, (FRH, {})])
+def test_circles_of_peers(table, model, more):
+    """Units held against those of their kind alone: as two tables."""
+    both = table.head(24).assign(kind=["town", "country"] * 12, a=np.arange(24.0))
+    fit = model(**FOUR, environment={"kind": "same"}, **more).fit(both)
+    for kind, part in both.groupby("kind"):
+        alone = model(**FOUR, **more).fit(part)
+        of_kind = np.isin(fit.unit, part["unit"])
+        np.testing.assert_allclose(fit.efficiency[of_kind], alone.efficiency, rtol=1e-9)
+        beyond = [f.super_efficiency() for f in (fit, alone)] if model is FDH else []
+        if beyond:
+            np.testing.assert_allclose(beyond[0].efficiency[of_kind], beyond[1].efficiency, rtol=1e-9)
+        assert kind in ("town", "country")
+    assert fit.comparables.tolist() == [12] * 24 and len(fit.comparable()) == 24 * 11
+    better = fit.dominators().merge(both[["unit", "kind"]]).merge(
+        both[["unit", "kind"]], left_on="better", right_on="unit", suffixes=("", "_better")
+    )  # fmt: skip
+    assert np.all(better["kind"] == better["kind_better"])
+    near = model(**FOUR, composition=["a"], nearest=5, **more).fit(both)
+    assert near.comparables.min() >= 5 and np.all(near.to_frame()["comparables"] == near.comparables)
