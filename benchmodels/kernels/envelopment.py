@@ -118,8 +118,9 @@ def envelop(
     direction : (k, m + s) array
         By how much inputs fall and outputs rise in one step.
     own : (k,) array of int
-        Position of the point among the reference units; `OWN` for a point that may use itself but is none of them,
-        `ARTIFICIAL` for one that may not use itself: another's frontier, or super-efficiency.
+        Position of the point among the reference units, or of one that makes the point by a step along its direction,
+        as a replicate of the point does; `OWN` for a point that may use itself but is none of them, `ARTIFICIAL` for
+        one that may not use itself: another's frontier, or super-efficiency.
     allowed : callable, optional
         ``allowed(points, low, high)``: which reference units low to high each of some points may use, as booleans.
     frame : (f,) array of int, optional
@@ -155,6 +156,7 @@ def envelop(
         mask = None if allowed is None else lambda some, low, high: allowed(at[some], low, high)
         goods, inside = (inputs[at], outputs[at]), piece.place(own[at])
         point, start, step = technology.point(*goods, direction[at])
+        start = np.where(inside[:, None] >= 0, columns.taken(np.maximum(inside, 0), kinds), start)
         found = maximise(columns, point, step, start=start, own=inside, member=kinds, allowed=mask)
         # Nothing bounds a step of zero, where there is a solution at all.
         found.status[(inside != ARTIFICIAL) & ~step.any(axis=1)] = UNBOUNDED

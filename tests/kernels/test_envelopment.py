@@ -405,3 +405,22 @@ def test_goods_that_hardly_differ(spread, flat, towards):
     if flat == "one" and towards == "output":
         plain = np.hstack([(goods[:, :1] - 1 + spread) / spread + 1, goods[:, 1:3]])
         np.testing.assert_allclose(scores(plain, y, step, "vrs").beta, found.beta, atol=1e-7)
+
+
+@pytest.mark.parametrize("returns", ["crs", "vrs", "drs", "irs"])
+@pytest.mark.parametrize("towards", ["input", "output"])
+def test_replicates_of_a_point_are_where_it_begins(returns, towards):
+    """A reference of units moved along their own directions: begun from there or from outside, the same answers."""
+    x, y, step = some_case(returns, towards, n=50)
+    rng = np.random.default_rng(2)
+    pull = rng.uniform(0.7, 1.3, (4, 50, 1))
+    moved = (x * pull, y * np.ones_like(pull)) if towards == "input" else (x * np.ones_like(pull), y * pull)
+    pool = Technology(moved[0].reshape(-1, 3), moved[1].reshape(-1, 2), bounds_of(returns))
+    many = [np.tile(part, (4, 1)) for part in (x, y, step)]
+    places = {"sets": list(np.arange(200).reshape(4, 50)), "member": np.repeat(np.arange(4), 50)}
+    inside = envelop(pool, *many, own=np.arange(200), **places)
+    outside = envelop(pool, *many, own=np.full(200, ARTIFICIAL), **places)
+    np.testing.assert_array_equal(inside.status, outside.status)
+    assert set(inside.status) == {OPTIMAL} and inside.beta.min() < -0.01
+    np.testing.assert_allclose(inside.beta, outside.beta, atol=1e-11)
+    assert not inside.cold.any() and largest_residual(inside).max() < SOLVER
