@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from benchmodels.asked import whole
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.frontier.influence import Influence, influence_of, removals_of
 from benchmodels.frontier.programs import Programs, solved
-from benchmodels.frontier.scores import Scored, Scores, compared, warn_of_missing
+from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_missing
 from benchmodels.kernels.scale import nature_of_returns, scale_efficiency
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
 from benchmodels.kernels.technology import Technology, bounds_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from benchmodels.frontier.goods import Goods
     from benchmodels.frontier.models import DEA
     from benchmodels.kernels.faces import SecondPhase
+    from benchmodels.kernels.multipliers import PriceRanges
 
     Floats = NDArray[np.float64]
 
@@ -68,8 +70,9 @@ class DEAFit(Scored):
 
     @cached_property
     def second_phase(self) -> SecondPhase:
-        """Slacks left at the frontier, in units of the mean good, and the peers there; warns of those not found."""
+        """Slacks left at the frontier, and the peers there; warns of those not found."""
         found = self.programs.second_phase()
+        read_only(found)
         lost = (found.status != OPTIMAL) & (self.status == "solved")
         if lost.any():
             warnings.warn(
@@ -134,7 +137,7 @@ class DEAFit(Scored):
 
         Columns ``unit, good, part`` ('input' or 'output'), ``value, target, slack``: from value to target by the move
         to the frontier, and by the slack that is left there. Slacks are the largest sum, each as a share of the mean of
-        its good; other weights would divide them otherwise.
+        its good (of its range, where amounts may be below zero); other weights would divide them otherwise.
         """
         moved, slack = self.programs.projected(), self.second_phase.slack
         k, width = self.goods.goods.shape
@@ -159,6 +162,20 @@ class DEAFit(Scored):
         frame.insert(0, "unit", self.unit)
         return frame.infer_objects()
 
+    @cached_property
+    def _price_ranges(self) -> PriceRanges:
+        found = self.programs.price_ranges()
+        ends = np.concatenate([found.lower, found.upper, found.returns_lower, found.returns_upper], axis=1)
+        lost = np.isnan(ends).any(axis=1) & (self.programs.found.status == OPTIMAL)
+        if lost.any():
+            warnings.warn(
+                f"the ends of some prices of {int(lost.sum())} of {len(lost)} units were not found: "
+                f"{listed(self.unit[lost])}",
+                PartialResultWarning,
+                stacklevel=4,
+            )
+        return found
+
     def multipliers(self) -> pd.DataFrame:
         """Return the price of each good at the frontier, with its ends over all that are optimal.
 
@@ -168,7 +185,7 @@ class DEAFit(Scored):
         weights at its price in `returns_multipliers`, is the distance to the frontier (1 - θ, φ - 1 or the
         inefficiency); of the goods of a peer it is 0, of any other unit it may be held against 0 or more.
         """
-        ends, found = self.programs.price_ranges(), self.programs.found
+        ends, found = self._price_ranges, self.programs.found
         k, width = self.goods.goods.shape
         return pd.DataFrame(
             {
@@ -187,7 +204,7 @@ class DEAFit(Scored):
         the same; none under constant returns, which have no bound. Under variable returns, where both ends are below
         zero returns increase at the unit's point of the frontier, where both are above they decrease.
         """
-        ends, found, bounds = self.programs.price_ranges(), self.programs.found, self.technology.bounds
+        ends, found, bounds = self._price_ranges, self.programs.found, self.technology.bounds
         names = [f"{bound:g}" for bound in dict.fromkeys(bounds) if 0.0 < bound < np.inf]
         return pd.DataFrame(
             {
@@ -280,6 +297,8 @@ class DEAFit(Scored):
         ----------
         Wilson (1993), J Bus Econ Stat 11:319-323.
         """
+        whole("most", most, most=len(self.goods), what="units that leave together")
+        whole("kept", kept, what="sets of units")
         return removals_of(self.goods, most=most, kept=kept)
 
     def compare(

@@ -57,6 +57,10 @@ class Goods:
         for array in (self.unit, self.inputs, self.outputs, self.goods):
             array.setflags(write=False)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
     def __len__(self) -> int:
         return len(self.unit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,7 +64,9 @@ class FrontierModel:
         self._hold_columns("inputs", "outputs", "composition")
         if not isinstance(self.environment, Mapping):
             raise SpecificationError(f"environment={self.environment!r}; say which is favourable, column by column")
-        self._hold_mappings("environment", "peers")
+        self._hold_mappings("environment")
+        if self.peers is not None:
+            object.__setattr__(self, "peers", _lists(self.peers))
         if self.nearest is not None:
             whole("nearest", self.nearest, what="units")
         if self.missing not in ("raise", "drop"):
@@ -76,7 +78,7 @@ class FrontierModel:
     def _hold_columns(self, *names: str) -> None:
         for name in names:
             value = getattr(self, name)
-            if isinstance(value, str):
+            if isinstance(value, str) or not isinstance(value, Iterable):
                 raise SpecificationError(f"{name}={value!r}; give a list of columns")
             object.__setattr__(self, name, tuple(value))
 
@@ -114,3 +116,12 @@ class FrontierModel:
             composition=self.composition,
             nearest=self.nearest,
         )
+
+
+def _lists(peers: object) -> dict[Any, tuple[Any, ...]]:
+    if not isinstance(peers, Mapping):
+        raise SpecificationError(f"peers={peers!r}; give a list of peers, unit by unit")
+    bare = [label for label, some in peers.items() if isinstance(some, str) or not isinstance(some, Iterable)]
+    if bare:
+        raise SpecificationError(f"give a list of peers for {listed(bare)}")
+    return {label: tuple(some) for label, some in peers.items()}

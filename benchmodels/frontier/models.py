@@ -41,7 +41,7 @@ class DEA(FrontierModel):
         inputs to fall and outputs to rise by the same factor.
     direction : 'own', 'mean', 'range' or mapping of str to float, default 'own'
         Of the directional measure: the unit's own goods, the mean unit's, from the unit to the best figure of each
-        good that any unit has, or an amount of each good. Under variable returns all but 'own' take amounts below zero
+        good that any unit has, or an amount of each good. Under variable returns the last two take amounts below zero
         too, since nothing changes where all units have more or less of a good by the same amount.
     nondiscretionary : sequence of str
         Inputs or outputs that nobody can change: they bound the comparison and do not move (Banker & Morey 1986).
@@ -86,7 +86,9 @@ class DEA(FrontierModel):
         super().__post_init__()
         self._hold_columns("nondiscretionary")
         self._hold_mappings("direction")
-        bounds_of(self.returns)
+        bounds = bounds_of(self.returns)
+        if not isinstance(self.returns, str):
+            object.__setattr__(self, "returns", bounds)
         if self.orientation not in get_args(Orientation):
             allowed = ", ".join(map(repr, get_args(Orientation)))
             raise SpecificationError(f"orientation={self.orientation!r}; allowed are {allowed}")
@@ -103,6 +105,8 @@ class DEA(FrontierModel):
         moving = {"input": self.inputs, "output": self.outputs}.get(self.orientation, goods)
         if moving and not set(moving) - set(self.nondiscretionary):
             raise SpecificationError(f"every good that orientation={self.orientation!r} moves is nondiscretionary")
+        if not isinstance(self.direction, (str, Mapping)):
+            raise SpecificationError(f"direction={self.direction!r}; give a name, or an amount of each good by name")
         if self.direction != "own" and self.orientation != "directional":
             raise SpecificationError(f"direction belongs to orientation='directional' (found {self.orientation!r})")
         if isinstance(self.direction, Mapping):
@@ -123,7 +127,7 @@ class DEA(FrontierModel):
     @property
     def signed(self) -> bool:
         """Whether amounts below zero have a meaning: no score depends on where zero is."""
-        free = self.orientation == "directional" and self.direction != "own"
+        free = self.orientation == "directional" and self.direction not in ("own", "mean")
         return free and bounds_of(self.returns) == (1.0, 1.0)
 
     def fit(self, data: object) -> DEAFit:

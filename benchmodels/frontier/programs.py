@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import DataError
-from benchmodels.frontier.scores import Scores, share_made
+from benchmodels.frontier.scores import Scores, read_only, share_made
 from benchmodels.kernels.envelopment import Envelopment, envelop, frame_of
 from benchmodels.kernels.faces import SecondPhase, second_phase
 from benchmodels.kernels.graph import graph_efficiency
@@ -44,7 +44,7 @@ class Programs:
     ----------
     model : DEA
     technology : Technology
-    points : Goods
+    points, reference : Goods
     inputs, outputs, direction : arrays (k, m), (k, s), (k, m + s)
         Where the programs start, and one step: the points' own goods, but for the graph measure the projection.
     own : (k,) array of int; allowed : callable or None; frame : array of int or None
@@ -59,6 +59,7 @@ class Programs:
     model: DEA
     technology: Technology
     points: Goods
+    reference: Goods
     inputs: Floats
     outputs: Floats
     direction: Floats
@@ -68,6 +69,9 @@ class Programs:
     found: Envelopment
     status: Codes
     efficiency: Floats
+
+    def __post_init__(self) -> None:
+        read_only(self, self.found)
 
     def scores(self) -> Scores:
         """Return the distances in the measure that is asked for."""
@@ -88,8 +92,16 @@ class Programs:
             efficiency=efficiency,
             expansion=expansion,
             inefficiency=inefficiency,
-            status=np.array([_STATUS.get(int(s), "not solved") for s in self.status], dtype=object),
+            status=self._told(),
         )
+
+    def _told(self) -> NDArray[np.object_]:
+        """Return the status of each point (k,) in words."""
+        told = np.array([_STATUS.get(int(s), "not solved") for s in self.status], dtype=object)
+        lost = np.flatnonzero(self.status == INFEASIBLE)
+        if self.allowed is not None and len(lost):
+            told[lost[~self.allowed(lost, 0, len(self.reference)).any(axis=1)]] = "alone"
+        return told
 
     def projected(self) -> Floats:
         """Return the goods (k, m + s) at the frontier, before slacks."""
@@ -98,11 +110,15 @@ class Programs:
         return np.asarray(goods + sign * self.found.beta[:, None] * self.direction)
 
     def second_phase(self) -> SecondPhase:
-        """Return the largest slacks at the frontier, each in units of the mean good, and the peers there."""
+        """Return the largest slacks at the frontier, and the peers there.
+
+        Slacks are in units of the mean good; where the model does not depend on where zero is, of the good's range.
+        """
+        weights = 1.0 / _spread(self.reference) if self.model.signed else None
         with one_blas_thread():
             return second_phase(
                 self.technology, self.inputs, self.outputs, self.direction, self.found,
-                own=self.own, allowed=self.allowed, frame=self.frame,
+                own=self.own, allowed=self.allowed, frame=self.frame, weights=weights,
             )  # fmt: skip
 
     def price_ranges(self) -> PriceRanges:
@@ -140,6 +156,7 @@ def solved(
         model=model,
         technology=technology,
         points=points,
+        reference=reference,
         inputs=inputs,
         outputs=outputs,
         direction=step,
@@ -159,7 +176,7 @@ def direction_of(model: DEA, points: Goods, reference: Goods) -> Floats:
     if isinstance(model.direction, Mapping):
         step[:] = [model.direction.get(name, 0.0) for name in points.names]
     elif model.direction == "mean":
-        step[:] = np.abs(reference.goods).mean(axis=0)
+        step[:] = reference.goods.mean(axis=0)
     elif model.direction == "range":
         least, most = reference.inputs.min(axis=0), reference.outputs.max(axis=0)
         step[:] = np.maximum(np.concatenate([points.inputs - least, most - points.outputs], axis=1), 0.0)
@@ -169,10 +186,19 @@ def direction_of(model: DEA, points: Goods, reference: Goods) -> Floats:
         step[:, :m] = 0.0
     step[:, [name in model.nondiscretionary for name in points.names]] = 0.0
     still = ~(step > 0).any(axis=1)
-    # A unit that is the best in everything has no range to go; its program says so.
-    if still.any() and model.direction != "range":
+    if still.any() and model.direction == "range":
+        # The best in everything that moves has no way to go; along the whole range its distance is zero.
+        step[still] = _spread(reference)
+        step[:, [name in model.nondiscretionary for name in points.names]] = 0.0
+    elif still.any():
         raise DataError(f"nothing moves for {listed(points.unit[still])}: all goods of the direction are zero there")
     return step
+
+
+def _spread(reference: Goods) -> Floats:
+    """Return how far apart units are in each good (m + s,), which does not depend on where zero is."""
+    spread = np.ptp(reference.goods, axis=0)
+    return np.where(spread > 0, spread, 1.0)
 
 
 def _without_itself(mask: Allowed | None) -> Allowed:

@@ -77,9 +77,6 @@ def _placed(points: Goods, reference: Goods, name: str, kind: Favourable) -> All
 def _listed(points: Goods, reference: Goods, peers: Mapping[Any, Sequence[Any]]) -> Allowed:
     """Peers by list; a unit without a list has all, and each unit itself."""
     place = {label: j for j, label in enumerate(reference.unit.tolist())}
-    bare = [label for label, some in peers.items() if isinstance(some, str)]
-    if bare:
-        raise SpecificationError(f"give a list of peers for {listed(bare)}")
     known = place.keys() | set(points.unit.tolist())
     strange = [label for label in peers if label not in known]
     strange += [label for some in peers.values() for label in some if label not in place]
@@ -96,7 +93,7 @@ def _listed(points: Goods, reference: Goods, peers: Mapping[Any, Sequence[Any]])
 def _nearest(points: Goods, reference: Goods, composition: Sequence[str], nearest: int) -> Allowed:
     """Peers that are most alike in composition, by distance in standard deviations; each unit itself among them."""
     for name in composition:
-        if not pd.api.types.is_numeric_dtype(reference.conditions[name]):
+        if not all(pd.api.types.is_numeric_dtype(goods.conditions[name]) for goods in (reference, points)):
             raise DataError(f"composition {name!r} holds text; distances need numbers")
     if not isinstance(nearest, (int, np.integer)) or not 1 <= nearest <= len(reference):
         raise SpecificationError(f"nearest={nearest!r}; give a whole number from 1 to {len(reference)}, the units")
@@ -105,8 +102,9 @@ def _nearest(points: Goods, reference: Goods, composition: Sequence[str], neares
     if not np.isfinite(theirs).all() or not np.isfinite(own).all():
         raise DataError(f"composition must be finite: {listed(composition)}")
     centre, spread = theirs.mean(axis=0), theirs.std(axis=0)
-    if np.any(spread == 0):
-        raise DataError(f"composition does not vary: {listed(np.array(composition)[spread == 0].tolist())}")
+    flat = spread <= 1e-12 * np.abs(theirs).max(axis=0)
+    if flat.any():
+        raise DataError(f"composition does not vary: {listed(np.array(composition)[flat].tolist())}")
     own, theirs = (own - centre) / spread, (theirs - centre) / spread
     place = {label: j for j, label in enumerate(reference.unit.tolist())}
     itself = np.array([place.get(label, -1) for label in points.unit.tolist()])

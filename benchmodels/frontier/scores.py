@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Asked", "Scored", "Scores", "compared", "share_made", "warn_of_missing"]
+__all__ = ["Asked", "Scored", "Scores", "compared", "read_only", "share_made", "warn_of_missing"]
 
 _WHY = {
-    "infeasible": "no combination of the others makes as much of everything, so there is nothing to be held against",
+    "infeasible": (
+        "no combination of the others comes as far in what does not move, so there is nothing to be held against"
+    ),
+    "alone": "there is nobody that it may be held against",
     "unbounded": "the measure has no bound along this direction",
     "not solved": "its program was not solved",
 }
@@ -69,7 +72,8 @@ class Scores:
     inefficiency : (k,) array
         Steps along the direction to the frontier: directional; else NaN.
     status : (k,) array of str
-        'solved', 'infeasible', 'unbounded' or 'not solved'.
+        'solved'; 'infeasible': no combination of the others comes as far in what does not move, as outputs where inputs
+        fall; 'alone': there is nobody that it may be held against; 'unbounded'; or 'not solved'.
     """
 
     unit: NDArray[np.object_]
@@ -79,13 +83,25 @@ class Scores:
     status: NDArray[np.object_]
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            getattr(self, f.name).setflags(write=False)
+        read_only(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     def to_frame(self) -> pd.DataFrame:
         """Return the scores as a table; always the same columns in the same order, one row per unit."""
         names = ("unit", "efficiency", "expansion", "inefficiency", "status")
         return pd.DataFrame({name: getattr(self, name) for name in names}).infer_objects()
+
+
+def read_only(*records: Any) -> None:
+    """Close the arrays of records: what was found is not to be changed by the way."""
+    for record in records:
+        for f in fields(record):
+            value = getattr(record, f.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
 
 
 class Scored:

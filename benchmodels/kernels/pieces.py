@@ -64,9 +64,10 @@ def pieces_of_one(technology: Technology, points: int, frame: Codes | None, size
     """Yield pieces of at most ``size`` points with the same columns: of the frame (f,), or of all reference units."""
     unit = np.arange(len(technology.inputs)) if frame is None else frame
     columns = technology.columns if frame is None else technology.part(frame)
+    unit = unit[None] if len(unit) else np.full((1, 1), -1, dtype=np.intp)
     for low in range(0, max(points, 1), size):
         some = np.arange(low, min(low + size, points))
-        yield Piece(some, np.zeros(len(some), dtype=np.intp), columns, unit[None])
+        yield Piece(some, np.zeros(len(some), dtype=np.intp), columns, unit)
 
 
 def pieces_of_sets(technology: Technology, sets: Sequence[Codes], member: Codes, size: int) -> Iterator[Piece]:
@@ -75,10 +76,14 @@ def pieces_of_sets(technology: Technology, sets: Sequence[Codes], member: Codes,
     Raises
     ------
     SpecificationError
-        A set that is not ascending, or has units that are not there; a member of no set.
+        A set that is no whole numbers, not ascending, or has units that are not there; a member of no set; no set.
     """
     n, d = len(technology.inputs), technology.rows
+    if not len(sets):
+        raise SpecificationError("sets holds no set of reference units")
     for j, units in enumerate(sets):
+        if not np.issubdtype(np.asarray(units).dtype, np.integer):
+            raise SpecificationError(f"set {j} of reference units must be positions, whole numbers")
         if len(units) and (units[0] < 0 or units[-1] >= n or np.any(np.diff(units) <= 0)):
             raise SpecificationError(f"set {j} of reference units must be ascending, from 0 to {n - 1}")
     if len(member) and (member.min() < 0 or member.max() >= len(sets)):
@@ -95,7 +100,7 @@ def pieces_of_sets(technology: Technology, sets: Sequence[Codes], member: Codes,
             if many and high > low:
                 break
             high += 1
-        unit = np.full((high - low, max((len(units) for units in sets[low:high]), default=0)), -1, dtype=np.intp)
+        unit = np.full((high - low, max(1, *(len(units) for units in sets[low:high]))), -1, dtype=np.intp)
         for row, units in zip(unit, sets[low:high], strict=True):
             row[: len(units)] = units
         body = np.where(unit >= 0, technology.columns.matrix[:, unit], 0.0).transpose(1, 0, 2)

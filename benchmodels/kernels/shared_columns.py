@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["ARTIFICIAL", "BETA", "DUST", "OWN", "Block", "Columns", "sizes"]
+__all__ = ["ARTIFICIAL", "BETA", "DUST", "OWN", "Block", "Columns", "apart", "products", "sizes"]
 
 # What a place of a basis holds beside columns 0..n-1 and slacks n..n+q-1.
 BETA, ARTIFICIAL, OWN = -1, -2, -3
 
 # Columns priced at once, besides the slacks: so many that the products of a chunk of programs stay in cache.
 _BLOCK = 256
+# Of a row where a start is not its point, relative to the point; less than points are moved by.
+_CLEAR = 1e-10
 # What a column's entries may stand for beside themselves: a zero of it can meet rounding in an inverse.
 DUST = 1e-4
 
@@ -111,6 +113,25 @@ def products(price: Floats, columns: Floats, member: Codes | None = None) -> Flo
     for low, high in itertools.pairwise([*first, len(price)]):
         np.matmul(price[low:high], columns[member[low]], out=found[low:high])
     return found
+
+
+def apart(point: Floats, direction: Floats, start: Floats) -> set[int]:
+    """Return the rows where some point is not its start, or a multiple of it, and a step along its direction."""
+    usable = np.isfinite(point + start + direction).all(axis=1)
+    b, g, a = point[usable], direction[usable], start[usable]
+    if np.array_equal(a, b):
+        return set()
+    # The start once and least squares on the direction; or least squares on both, where these are not the same.
+    aa, gg, ag, ab, gb = (np.einsum("ij,ij->i", *two) for two in ((a, a), (g, g), (a, g), (a, b), (g, b)))
+    whole = aa * gg - ag * ag
+    whole = np.where(whole > _CLEAR * aa * gg, whole, np.inf)
+    once = (np.ones(len(a)), (gb - ag) / np.where(gg > 0.0, gg, 1.0))
+    size = _CLEAR * np.abs(b).max(axis=1, initial=0.0, keepdims=True)
+    apart = []
+    for of_start, of_step in (once, ((gg * ab - ag * gb) / whole, (aa * gb - ag * ab) / whole)):
+        rest = b - of_start[:, None] * a - of_step[:, None] * g
+        apart.append(set(np.flatnonzero((np.abs(rest) > size).any(axis=0)).tolist()))
+    return min(apart, key=len)
 
 
 def sizes(point: Floats) -> Floats:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.kernels.dual_steps import dual_steps, short_places
-from benchmodels.kernels.shared_columns import ARTIFICIAL, BETA, DUST, OWN, Block, Columns, products, sizes
+from benchmodels.kernels.shared_columns import ARTIFICIAL, BETA, DUST, OWN, Block, Columns, apart, products, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,6 @@ _MOVED = 1e-9
 _MOST = 60
 # Programs that are not worth moving together.
 _FEW = 50
-# Of a row where a start is not its point, relative to the point; less than points are moved by.
-_CLEAR = 1e-10
 _NOBODY = np.zeros(0, dtype=np.intp)
 # Pivots after which inverses are made anew.
 _FRESH = 64
@@ -235,7 +233,7 @@ def _started(
     # A basis of β, the start, and all slacks but those of two rows has the determinant of those two rows. Rows without
     # a slack are among them, rows where the start is not the point are not.
     bare = set(range(d)) - set(columns.slack_row.tolist())
-    closed = _apart(point, direction, start)
+    closed = apart(point, direction, start)
     pairs = [pair for pair in itertools.combinations(sorted(set(range(d)) - closed), 2) if bare <= set(pair)]
     pair = np.array(pairs, dtype=np.intp).reshape(-1, 2)
     minor = direction[:, pair[:, 0]] * start[:, pair[:, 1]] - direction[:, pair[:, 1]] * start[:, pair[:, 0]]
@@ -271,25 +269,6 @@ def _started(
     none = np.zeros(len(there), dtype=np.intp)
     first = np.asarray(own[there] == ARTIFICIAL)
     return _Running(there, member[there], first, code, table, none, none.copy()), moved
-
-
-def _apart(point: Floats, direction: Floats, start: Floats) -> set[int]:
-    """Return the rows where some point is not its start, or a multiple of it, and a step along its direction."""
-    usable = np.isfinite(point + start + direction).all(axis=1)
-    b, g, a = point[usable], direction[usable], start[usable]
-    if np.array_equal(a, b):
-        return set()
-    # The start once and least squares on the direction; or least squares on both, where these are not the same.
-    aa, gg, ag, ab, gb = (np.einsum("ij,ij->i", *two) for two in ((a, a), (g, g), (a, g), (a, b), (g, b)))
-    whole = aa * gg - ag * ag
-    whole = np.where(whole > _CLEAR * aa * gg, whole, np.inf)
-    once = (np.ones(len(a)), (gb - ag) / np.where(gg > 0.0, gg, 1.0))
-    size = _CLEAR * np.abs(b).max(axis=1, initial=0.0, keepdims=True)
-    apart = []
-    for of_start, of_step in (once, ((gg * ab - ag * gb) / whole, (aa * gb - ag * ab) / whole)):
-        rest = b - of_start[:, None] * a - of_step[:, None] * g
-        apart.append(set(np.flatnonzero((np.abs(rest) > size).any(axis=0)).tolist()))
-    return min(apart, key=len)
 
 
 def _beyond(running: _Running, point: Floats, enough: float) -> Mask:

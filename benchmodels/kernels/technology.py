@@ -51,7 +51,10 @@ def bounds_of(returns: Returns | tuple[float, float]) -> tuple[float, float]:
                 f"returns={returns!r}; allowed are {', '.join(map(repr, _BOUNDS))}, or (low, high)"
             )
         return _BOUNDS[returns]
-    low, high = (float(end) for end in returns)
+    try:
+        low, high = (float(end) for end in returns)
+    except (TypeError, ValueError):
+        raise SpecificationError(f"returns={returns!r}; give a name or two numbers, (low, high)") from None
     if not 0.0 <= low <= 1.0 <= high:
         raise SpecificationError(f"returns={returns!r}; bounds of the sum of intensities need 0 <= low <= 1 <= high")
     return low, high

@@ -90,5 +90,10 @@ def test_what_is_refused(table):
         DEA(**FOUR, orientation="graph").fit(table).influence()
     with pytest.raises(SpecificationError, match="threshold"):
         DEA(**FOUR).fit(table).influence().to_frame(threshold=0.5)
+    with pytest.raises(SpecificationError, match="threshold='a'"):
+        DEA(**FOUR).fit(table).influence().to_frame(threshold="a")
+    for most in (0, 2.0, "2", 31):
+        with pytest.raises(SpecificationError, match="most="):
+            DEA(**FOUR).fit(table).removals(most=most)
     with pytest.raises(DataError, match="linearly dependent"):
         DEA(**FOUR).fit(table.assign(x2=2 * table["x1"])).removals()

@@ -377,11 +377,20 @@ def test_sets_that_are_none():
         ([np.array([3, 20])], member, "from 0 to 19"),
         ([own], member + 1, "each member must be a set"),
         ([own], None, "go together"),
+        ([own < 5], member, "whole numbers"),
+        ([own.astype(float)], member, "whole numbers"),
+        ([own], member[:5], "5 entries for 20 points"),
+        ([], member, "no set"),
     ):
         with pytest.raises(SpecificationError, match=message):
             envelop(technology, x, y, step, own=own, sets=sets, member=kinds)
     with pytest.raises(SpecificationError, match="neither"):
         envelop(technology, x, y, step, own=own, sets=[own], member=member, frame=own)
+    nobody = np.zeros(0, dtype=np.intp)
+    alone = envelop(technology, x, y, step, own=np.full(20, OWN), sets=[nobody], member=member)
+    np.testing.assert_allclose(alone.beta, 0.0, atol=1e-12)
+    left = envelop(technology, x, y, step, own=np.full(20, ARTIFICIAL), sets=[nobody], member=member)
+    assert set(left.status) == {INFEASIBLE}
     none = envelop(technology, x[:0], y[:0], step[:0], own=own[:0], sets=[own], member=member[:0])
     assert none.beta.shape == (0,) and none.peer.shape == (0, technology.rows)
 
