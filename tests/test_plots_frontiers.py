@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -15,8 +16,8 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from benchmodels import plots  # noqa: E402
-from benchmodels.errors import BenchmodelsWarning, SpecificationError  # noqa: E402
-from benchmodels.frontier import DEA, FDH, OrderAlpha, OrderM  # noqa: E402
+from benchmodels.errors import BenchmodelsWarning, DataError, SpecificationError  # noqa: E402
+from benchmodels.frontier import DEA, FDH, FRH, OrderAlpha, OrderM  # noqa: E402
 
 NAMES = ["Ærø", "Læsø", "København", "Sorø", "Høje-Taastrup", "Faaborg-Midtfyn"]
 RETURNS = ["vrs", "crs", "drs", "irs", (0.8, 1.2), (0.5, np.inf), (0.0, 1.5)]
@@ -38,7 +39,7 @@ def tiny(**rest):
 
 def many(k=40, *, seed=3):
     rng = np.random.default_rng(seed)
-    names = NAMES + [f"Kommune {i}" for i in range(len(NAMES), k)]
+    names = (NAMES + [f"Kommune {i}" for i in range(len(NAMES), k)])[:k]
     frame = pd.DataFrame(np.exp(rng.normal(2.0, 0.5, (k, 4))), columns=["løn", "drift", "ældre", "børn"])
     return frame.assign(sted=names)
 
@@ -83,6 +84,10 @@ def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
+def bars(ax, *gids):
+    return [bar.get_width() for bar in ax.patches if bar.get_gid() in (gids or ("bar", "bar off"))]
+
+
 def rows(ax):
     return [text.get_text() for text in ax.get_yticklabels()]
 
@@ -95,6 +100,7 @@ DRAWN = [
     (lambda fit, **rest: plots.peers(fit, highlight="København", **rest), four),
     (lambda fit, **rest: plots.peers(fit, unit="Sorø", **rest), dea),
     (lambda fit, **rest: plots.dominance(fit, "Sorø", **rest), fdh),
+    (lambda fit, **rest: plots.influence(fit.influence(), simulated=fit.goods.simulated, **rest), four),
 ]
 
 
@@ -181,6 +187,37 @@ def test_units_outside_the_picture_are_named():
     assert "Kommune 7" not in ax.get_xlabel()
 
 
+def test_numbers_on_the_axes_can_be_read_and_the_axis_says_how():
+    data = many().assign(børn=lambda t: 1e5 * t["børn"])
+    crs = dea(data, inputs=("løn", "drift"), outputs=("børn",), returns="crs")
+    ax = plots.frontier(crs, lang="da")
+    least = min(ax.get_xlim()[1], ax.get_ylim()[1])
+    assert least < 0.001
+    many_ = 10 ** int(np.ceil(-np.log10(least)))
+    assert ax.get_xlabel().splitlines()[0] == f"løn pr. {many_:,} børn".replace(",", ".")
+    assert ax.get_ylabel() == f"drift pr. {many_:,} børn".replace(",", ".")
+    ticks = [ax.xaxis.get_major_formatter()(tick, None) for tick in ax.get_xticks()]
+    np.testing.assert_allclose([float(t.replace(",", ".")) for t in ticks], ax.get_xticks() * many_, atol=1e-9)
+    own = plots.frontier(crs, lang="da", labels={"x": "Løn", "y": "Drift"})
+    tick = own.get_xticks()[1]
+    assert float(own.xaxis.get_major_formatter()(tick, None).replace(",", ".")) == pytest.approx(tick)
+    large = plots.frontier(dea(tiny().assign(udgift=lambda t: 1e6 * t["udgift"])), lang="da")
+    assert (large.get_xlabel(), large.get_ylabel()) == ("udgift (bruges), millioner", "borgere (ydes)")
+    assert large.xaxis.get_major_formatter()(20e6, None) == "20"
+
+
+@pytest.mark.parametrize("lang", ["en", "da"])
+def test_legends_are_no_wider_than_the_axes(lang):
+    data = tiny().replace({"sted": {"Sorø": "Ringkøbing-Skjern og Omegns Fællesråd"}})
+    for fit in (fdh(data), dea(data)):
+        ax = plots.frontier(fit, highlight="Ringkøbing-Skjern og Omegns Fællesråd", lang=lang)
+        ax.figure.draw_without_rendering()
+        assert ax.get_legend().get_window_extent().x1 <= ax.get_window_extent().x1 + 1.0
+    ax = plots.targets(four(), "Sorø", lang=lang)
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x1 <= ax.get_window_extent().x1 + 1.0
+
+
 def test_frontier_units_are_named_and_the_highlighted_has_its_arrow():
     ax = plots.frontier(dea(), highlight="Sorø", lang="da")
     assert {"Ærø", "København", "Høje-Taastrup", "Sorø"} <= written(ax)
@@ -227,36 +264,65 @@ def test_a_frontier_that_is_no_plane(make, why):
 
 
 @pytest.mark.parametrize("orientation", ["input", "output", "graph", "directional"])
-def test_efficiencies_are_the_fits_in_order_with_the_frontier_marked(orientation):
+def test_efficiencies_are_the_fits_with_the_frontier_marked_and_no_order_of_names(orientation):
     fit = four(orientation=orientation)
     directional = orientation == "directional"
     distance = fit.inefficiency if directional else fit.efficiency
-    ax = plots.efficiencies(fit, lang="da")
+    ax = plots.efficiencies(fit, lang="da", highlight="Sorø")
     on, off = points(ax, "on"), points(ax, "off")
     np.testing.assert_allclose(on[:, 0], 0.0 if directional else 1.0, atol=1e-9)
-    drawn = np.vstack([on, off])[np.argsort(np.concatenate([on, off])[:, 1])][:, 0]
-    np.testing.assert_allclose(drawn, np.sort(distance) if directional else np.sort(distance)[::-1], atol=1e-9)
+    np.testing.assert_allclose(np.sort(np.vstack([on, off])[:, 0]), np.sort(distance), atol=1e-9)
     assert len(on) == np.sum(np.abs(distance - on[0, 0]) < 1e-9)
     assert artist(ax, "beyond") is None
-    assert "Tilfældigheder skubber fronten ud" in ax.get_xlabel()
-    named = dict(zip(rows(ax), drawn, strict=True))
-    np.testing.assert_allclose([named[str(u)] for u in fit.unit], distance, atol=1e-9)
+    assert legend(ax) == [f"På fronten ({len(on)})", f"Inden for fronten ({len(off)})"]
+    assert "ligger inden for den sande; støj" in ax.get_xlabel()
+    assert "ingen rangering" in ax.get_xlabel()
+    assert rows(ax) == []
+    assert written(ax) == {"Sorø"}
+    (name,) = (text for text in ax.texts if text.get_gid() == "name")
+    assert name.xy[0] == pytest.approx(distance[list(fit.unit).index("Sorø")])
+    assert not [text for text in plots.efficiencies(fit).texts if text.get_text()]
+
+
+@pytest.mark.parametrize("k", [2, 6, 98, 400])
+def test_marks_cover_no_other_of_their_level_and_all_are_in_the_picture(k):
+    ax = plots.efficiencies(dea(many(k), inputs=("løn",), outputs=("børn",)), lang="da")
+    ax.figure.draw_without_rendering()
+    marks, size = [], []
+    for gid in ("on", "off"):
+        found = artist(ax, gid)
+        if found is not None:
+            marks.append(ax.transData.transform(points(ax, gid)))
+            size += list(np.sqrt(found.get_sizes()))
+    at = np.vstack(marks)
+    assert len(at) == k
+    box = ax.get_window_extent()
+    assert np.all((at[:, 1] > box.y0) & (at[:, 1] < box.y1))
+    width = min(size) * ax.figure.dpi / 72
+    for level in np.unique(np.round(at[:, 1], 3)):
+        along = np.sort(at[np.abs(at[:, 1] - level) < 1e-2, 0])
+        assert np.all(np.diff(along) > 0.99 * width)
 
 
 def test_a_partial_frontier_has_units_beyond_it():
     fit = fdh(model=OrderM, m=2)
     ax = plots.efficiencies(fit)
     assert len(points(ax, "beyond")) == np.sum(fit.efficiency > 1 + 1e-9) > 0
-    assert "Beyond the frontier" in legend(ax)
+    assert f"Beyond the frontier ({len(points(ax, 'beyond'))})" in legend(ax)
+    assert "Some of each distance is chance" in ax.get_xlabel()
+    assert "the true one" not in ax.get_xlabel()
 
 
 def test_units_without_an_answer_are_named():
     fit = dea()
-    fit.scores.efficiency[list(fit.unit).index("Sorø")] = np.nan
+    known = fit.efficiency.copy()
+    known[list(fit.unit).index("Sorø")] = np.nan
+    vars(fit)["scores"] = replace(fit.scores, efficiency=known)
     ax = plots.efficiencies(fit, lang="da", highlight="Sorø")
     assert "ikke vist (intet svar): Sorø" in ax.get_xlabel()
-    assert "Sorø" not in rows(ax)
-    fit.scores.efficiency[:] = np.nan
+    assert "Sorø" not in written(ax)
+    assert len(points(ax, "on")) + len(points(ax, "off")) == 5
+    vars(fit)["scores"] = replace(fit.scores, efficiency=np.full(6, np.nan))
     with pytest.raises(SpecificationError, match="nothing to draw"):
         plots.efficiencies(fit)
 
@@ -267,7 +333,11 @@ def test_targets_are_the_fits_in_per_cent_of_now():
     own = frame[frame["unit"] == "Sorø"]
     ax = plots.targets(fit, "Sorø", lang="da")
     np.testing.assert_allclose(points(ax, "now"), [[100.0, i] for i in range(4)])
-    np.testing.assert_allclose(points(ax, "target")[:, 0], 100 * own["target"] / own["value"])
+    share = (100 * own["target"] / own["value"]).to_numpy()
+    # Inputs are to fall: the outputs are no goal.
+    np.testing.assert_allclose(points(ax, "target"), np.column_stack([share, range(4)])[:2])
+    np.testing.assert_allclose(points(ax, "peers output"), np.column_stack([share, range(4)])[2:])
+    assert "Det, sammenligningen yder: intet mål" in legend(ax)
     assert rows(ax) == ["løn (bruges)", "drift (bruges)", "ældre (ydes)", "børn (ydes)"]
     assert ax.get_xlabel() == "Sorø, procent af nu"
     ends = np.array([s[1, 0] for s in artist(ax, "move").get_segments()])
@@ -275,38 +345,98 @@ def test_targets_are_the_fits_in_per_cent_of_now():
     np.testing.assert_allclose(ends, [100 * fit.efficiency[sorø]] * 2 + [100.0] * 2)
 
 
-def test_slack_is_drawn_apart_and_a_good_of_zero_has_amounts_only():
+def test_what_is_a_goal_is_the_orientations():
+    drawn = plots.targets(four(orientation="output"), "Sorø")
+    assert points(drawn, "target")[:, 1].tolist() == [2, 3]
+    assert points(drawn, "peers input")[:, 1].tolist() == [0, 1]
+    assert "What those it is held against use: no goal" in legend(drawn)
+    for fit in (four(orientation="graph"), four(orientation="directional")):
+        drawn = plots.targets(fit, "Sorø")
+        assert points(drawn, "target")[:, 1].tolist() == [0, 1, 2, 3]
+        assert artist(drawn, "peers input") is artist(drawn, "peers output") is None
+    given = plots.targets(four(nondiscretionary=["drift"]), "Sorø")
+    assert points(given, "target")[:, 1].tolist() == [0]
+    assert points(given, "peers input")[:, 1].tolist() == [1]
+
+
+def test_slack_is_drawn_apart_and_a_good_of_zero_says_so():
     data = many().assign(ekstra=1.0)
     data.loc[data["sted"] == "Sorø", "ekstra"] = 0.0
     fit = dea(data, inputs=("løn", "drift"), outputs=("ældre", "ekstra"))
     frame = fit.targets().set_index(["unit", "good"]).loc["Sorø"]
     assert frame.loc["ekstra", "slack"] > 0.1
     ax = plots.targets(fit, "Sorø", lang="da")
-    assert points(ax, "target")[:, 1].tolist() == [0, 1, 2]
-    assert any(text.startswith("0,00 → ") for text in written(ax))
+    assert points(ax, "peers output")[:, 1].tolist() == [2]
+    assert points(ax, "now").tolist() == [[100.0, i] for i in range(4)]
+    assert any(text.startswith("0 → ") for text in written(ax))
+    (note,) = (text for text in ax.texts if text.get_gid() == "no share")
+    assert (note.get_text(), note.xy) == ("intet nu: kun mængder", (100.0, 3))
     wide = dea(pd.DataFrame({"sted": ["a", "b"], "udgift": [1.0, 1.0], "borgere": [2.0, 1.0]}))
     (segment,) = artist(plots.targets(wide, "b"), "slack").get_segments()
     np.testing.assert_allclose(segment[:, 0], [100.0, 200.0])
 
 
+def test_whole_numbers_are_written_as_such():
+    amounts = written(plots.targets(dea(), "Faaborg-Midtfyn", lang="da"))
+    assert {"50 → 20", "20 → 20"} <= amounts
+    amounts = written(plots.targets(dea(), "Sorø", lang="da"))
+    assert {"60 → 33", "40 → 40"} <= amounts
+    amounts = written(plots.targets(dea(tiny().assign(udgift=lambda t: t["udgift"] / 8)), "Sorø", lang="da"))
+    assert {"7,50 → 4,17", "40 → 40"} <= amounts
+    few = pd.DataFrame({"sted": ["Å", "Ø"], "udgift": [2.0, 3.0], "borgere": [3.0, 2.0]})
+    assert {"3 → 2", "2 → 3"} <= written(plots.targets(dea(few), "Ø", lang="da"))
+    few = pd.DataFrame({"sted": ["Å", "Ø"], "udgift": [2.0, 3.0], "borgere": [4.0, 3.0]})
+    assert "3 → 1,50" in written(plots.targets(dea(few, returns="crs"), "Ø", lang="da"))
+
+
 def test_peers_are_counted_for_others():
     ax = plots.peers(dea(), lang="da")
-    width = [bar.get_width() for bar in ax.patches if bar.get_gid() == "bar"]
-    assert dict(zip(rows(ax), width, strict=True)) == {"København": 2.0, "Ærø": 3.0, "Høje-Taastrup": 0.0}
+    assert dict(zip(rows(ax), bars(ax), strict=True)) == {"København": 2.0, "Ærø": 3.0}
     assert rows(ax)[0] == "Ærø"
     assert "af 3, der holdes op mod andre" in ax.get_xlabel()
+    assert "Ikke vist: 1 på fronten, som ingen andre holdes op mod" in ax.get_xlabel()
+    assert ax.get_xlabel().endswith("Høje-Taastrup")
+    assert ax.get_legend() is None
     # Læsø uses as much as København, which does it with more; nobody does what Sorø does but København.
     ax = plots.peers(fdh())
-    width = dict(zip(rows(ax), [bar.get_width() for bar in ax.patches if bar.get_gid() == "bar"], strict=True))
+    width = dict(zip(rows(ax), bars(ax), strict=True))
     frame = fdh().peers()
     assert width["Ærø"] == len(frame[(frame["peer"] == "Ærø") & (frame["unit"] != "Ærø")])
+    alone = pd.DataFrame({"sted": ["Ø", "Å"], "udgift": [2.0, 3.0], "borgere": [3.0, 4.0]})
+    with pytest.raises(SpecificationError, match="no unit is another's peer"):
+        plots.peers(fdh(alone))
+
+
+def test_peers_off_their_own_frontier_are_hatched():
+    # Sorø is held against Læsø alone, which has København above it in its own circle.
+    fit = dea(tiny(), peers={"Sorø": ["Læsø"], "Læsø": ["Ærø", "København"]}, returns="crs")
+    apart = dict(zip(fit.unit, np.abs(fit.efficiency - 1) > 1e-9, strict=True))
+    assert apart["Læsø"]
+    ax = plots.peers(fit, lang="da")
+    assert len(bars(ax, "bar off")) == 1
+    assert rows(ax)[[bar.get_gid() for bar in sorted(ax.patches, key=lambda b: b.get_y())].index("bar off")] == "Læsø"
+    assert legend(ax) == ["På fronten", "Inden for sin egen front: andre i dens egen kreds gør det bedre"]
+    assert all(bar.get_hatch() for bar in ax.patches if bar.get_gid() == "bar off")
+
+
+def test_copies_of_one_units_peers():
+    data = pd.DataFrame({"sted": ["Nyborg", "Ø", "Å"], "udgift": [2.0, 10.0, 7.0], "borgere": [2.0, 4.0, 3.0]})
+    fit = fdh(data, model=FRH)
+    ax = plots.peers(fit, unit="Ø", lang="da", highlight="Nyborg")
+    assert (rows(ax), bars(ax)) == (["2 × Nyborg"], [2.0])
+    assert ax.get_xlabel().splitlines()[0] == "Kopier, som Ø holdes op mod"
+    assert ax.get_yticklabels()[0].get_fontweight() == "bold"
+    assert dict(zip(rows(plots.peers(fit)), bars(plots.peers(fit)), strict=True)) == {"Nyborg": 2.0}
+    with pytest.raises(SpecificationError, match="near: Nyborg"):
+        plots.peers(fit, unit="Q")
+    with pytest.raises(SpecificationError, match="whole units"):
+        plots.frontier(fit)
 
 
 def test_weights_of_one_units_peers():
     ax = plots.peers(dea(), unit="Sorø", lang="da")
-    width = [bar.get_width() for bar in ax.patches if bar.get_gid() == "bar"]
     assert rows(ax) == ["København", "Ærø"]
-    np.testing.assert_allclose(width, [2 / 3, 1 / 3])
+    np.testing.assert_allclose(bars(ax), [2 / 3, 1 / 3])
     assert ax.get_xlabel() == "Vægt i målet for Sorø"
 
 
@@ -334,6 +464,66 @@ def test_many_that_beat_one_are_cut_and_said():
     assert len(rows(ax)) == 20
     assert "the first 20 of 29" in ax.get_xlabel()
     assert "–" in written(ax)
+
+
+@pytest.mark.parametrize("orientation", ["input", "output"])
+def test_influence_is_the_fits_the_largest_on_top(orientation):
+    data = many(98).assign(andet=lambda t: t["løn"].to_numpy()[::-1], syge=lambda t: t["børn"].to_numpy()[::-1])
+    found = dea(data, inputs=("løn", "drift", "andet"), outputs=("ældre", "børn", "syge"), orientation=orientation)
+    found = found.influence()
+    frame = found.to_frame().set_index("unit").sort_values("total", ascending=False)
+    moving = frame[frame["total"] > 0]
+    assert len(moving) > 15
+    last = str(moving.index[-1])
+    ax = plots.influence(found, lang="da", highlight=last)
+    assert rows(ax) == [*map(str, moving.index[:15]), last]
+    drawn = [b.get_width() for b in sorted(ax.patches, key=lambda b: b.get_y()) if b.get_gid() != "highlight"]
+    np.testing.assert_allclose(drawn, frame.loc[rows(ax), "total"])
+    away = [b.get_y() + b.get_height() / 2 for b in ax.patches if b.get_gid() == "out of reach"]
+    np.testing.assert_allclose(sorted(away), np.flatnonzero(frame.loc[rows(ax), "unmatched"]), atol=1e-9)
+    texts = [text.get_text() for text in ax.texts if text.get_gid() == "moves"]
+    assert [int(text.split()[1].rstrip(",")) for text in texts] == frame.loc[rows(ax), "changed"].tolist()
+    assert f"{len(moving)} af 98 enheder flytter andre" in ax.get_xlabel()
+    assert ("vist er dem" in ax.get_xlabel()) == (len(moving) > 16)
+    assert ("hver bruger" if orientation == "input" else "hver yder") in ax.get_xlabel()
+    assert "Ingen er udeladt" in ax.get_xlabel()
+    plain = plots.influence(found, lang="da")
+    assert len(rows(plain)) == 15
+    assert "vist er dem" in plain.get_xlabel()
+
+
+def test_influence_marks_those_out_of_reach_and_names_the_rest_of_them():
+    found = dea().influence()
+    frame = found.to_frame().set_index("unit")
+    assert frame.index[frame["unmatched"]].tolist() == ["Høje-Taastrup"]
+    ax = plots.influence(found)
+    assert rows(ax) == ["Ærø", "København"]
+    assert "not shown, but out of reach of the others:\nHøje-Taastrup" in ax.get_xlabel()
+    assert "2 of 6 units move others\n" in ax.get_xlabel()
+    # Nobody but Ø makes anything of the second good, and Å could do with less of the first.
+    data = pd.DataFrame({"sted": ["Ø", "Å", "Æ"], "udgift": [1.0, 2.0, 2.0], "borgere": 3.0, "kun": [1.0, 0.0, 0.0]})
+    ax = plots.influence(dea(data, outputs=("borgere", "kun")).influence(), lang="da")
+    assert legend(ax) == ["Uden for de andres rækkevidde"]
+    np.testing.assert_allclose([b.get_width() for b in ax.patches if b.get_gid() == "out of reach"], [1.0])
+    assert "men uden for" not in ax.get_xlabel()
+
+
+def test_influence_says_what_to_give_it():
+    fit = dea()
+    with pytest.raises(SpecificationError, match="without to_frame"):
+        plots.influence(fit.influence().to_frame())
+    for wrong in (fit, fdh(), None):
+        with pytest.raises(SpecificationError, match=r"what fit.influence\(\) returns, not a"):
+            plots.influence(wrong)
+    with pytest.raises(SpecificationError, match="near: Sorø"):
+        plots.influence(fit.influence(), highlight="Soro")
+    with pytest.raises(DataError, match="dfbetas"):
+        plots.influence(pd.DataFrame({"unit": ["Ø"]}))
+    alone = pd.DataFrame({"sted": ["Ø", "Å"], "udgift": [2.0, 3.0], "borgere": [3.0, 4.0]})
+    with pytest.raises(SpecificationError, match="rests on another"):
+        plots.influence(dea(alone).influence())
+    slopes = pd.DataFrame({"unit": NAMES, "dfbetas": [0.1, -0.9, 0.9, 0.0, 0.2, 0.3], "leverage": 0.2})
+    assert len(points(plots.influence(slopes), "above")) == 1
 
 
 def test_what_cannot_be_drawn():

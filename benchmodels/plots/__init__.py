@@ -6,12 +6,12 @@ leaves matplotlib's settings alone. matplotlib is imported when the first pictur
 
 from __future__ import annotations
 
-from benchmodels.plots.diagnostics import influence, overlap, subgroups
+from benchmodels.plots.diagnostics import overlap, subgroups
 from benchmodels.plots.fits import calibration
 from benchmodels.plots.frontiers import dominance, efficiencies, peers, targets
 from benchmodels.plots.funnels import funnel
 from benchmodels.plots.lists import caterpillar, rank_sets
-from benchmodels.plots.planes import frontier
+from benchmodels.plots.planes import frontier, influence
 from benchmodels.plots.texts import Lang
 
 __all__ = [

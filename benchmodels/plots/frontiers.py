@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.dea import DEAFit
+from benchmodels.frontier.units import FRH, OrderAlpha, OrderM
 from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, mark_simulated, numbers_on, position
-from benchmodels.plots.lists import _finish, _order, _pitch, _rows
+from benchmodels.plots.lists import _finish, _order, _rows
+from benchmodels.plots.planes import KINDS, ON, distance_of, kinds, legend_above
 from benchmodels.plots.texts import number, words
 
 if TYPE_CHECKING:
@@ -24,19 +26,11 @@ if TYPE_CHECKING:
     from benchmodels.plots.texts import Lang
 
     Floats = NDArray[np.float64]
-    Positions = NDArray[np.intp]
 
-__all__ = ["KINDS", "ON", "dominance", "efficiencies", "kinds", "peers", "targets"]
+__all__ = ["dominance", "efficiencies", "peers", "targets"]
 
-# The distance that counts as none.
-ON = 1e-9
 # Rows of a picture that is one unit's own.
 _MOST = 20
-KINDS = {
-    "on": {"color": "#0072B2", "marker": "D"},
-    "off": STYLE["neither"],
-    "beyond": {"color": "#D55E00", "marker": "^"},
-}
 
 
 def efficiencies(
@@ -46,23 +40,24 @@ def efficiencies(
     highlight: object = None,
     lang: Lang = "en",
 ) -> Axes:
-    """Draw every unit's efficiency (directional: inefficiency), one row per unit, the units on the frontier marked.
+    """Draw how efficiencies (directional: inefficiencies) are distributed: one mark a unit, with the frontier's own.
 
-    There are no ranks and no intervals: a line under the axis says what chance does to a frontier.
+    Nobody is named but the unit to highlight: without intervals an order of names would be read as a ranking.
 
     Parameters
     ----------
     fit : DEAFit or UnitsFit
-        k units; those without an answer have no row and are named under the axis.
+        k units; those without an answer have no mark and are named under the axis.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; None for a figure of its own, as tall as the names need, to 16 inches.
+        Where to draw; None for a figure of its own.
     highlight : label, optional
-        Unit drawn stronger and named.
+        Unit drawn larger and named.
     lang : {'en', 'da'}, default 'en'
 
     Returns
     -------
     matplotlib.axes.Axes
+        Marks are where the figures are; they are stacked where they would cover each other, and height says no more.
 
     Raises
     ------
@@ -71,38 +66,50 @@ def efficiencies(
     """
     say = words(lang)
     strong = position(fit.unit, highlight)
-    distance, frontier_at = _distance(fit)
+    distance, frontier_at = distance_of(fit)
     known = np.flatnonzero(np.isfinite(distance))
     if not len(known):
         raise SpecificationError("no unit has an efficiency; there is nothing to draw")
-    directional = fit.model.orientation == "directional"
-    sign = 1.0 if directional else -1.0
     # Units on the frontier are equal, whatever the last digit says.
-    key = np.where(np.abs(distance - frontier_at) < ON, frontier_at, distance)
-    order = known[_order(sign * key[known], fit.unit[known])]
-    ax = _rows(ax, len(order))
-    row = np.full(len(distance), np.nan)
-    row[order] = np.arange(len(order))
+    x = np.where(np.abs(distance - frontier_at) < ON, frontier_at, distance)
+    present = {name: rows for name, rows in kinds(fit).items() if len(rows)}
+    ax = axes(ax, width=7.0, height=min(5.0, 2.7 + 0.04 * len(present.get("on", ()))))
     ax.axvline(frontier_at, color="#1A1A1A", linewidth=0.9, zorder=1)
-    size = min(24.0, _pitch(ax, len(order)) ** 2)
-    for name, rows in kinds(fit).items():
-        if len(rows):
-            label = say[f"{name} the frontier"]
-            ax.scatter(distance[rows], row[rows], s=size, label=label, gid=name, zorder=3, **KINDS[name])
-    lines = [say[f"efficiency {fit.model.orientation}"], say["chance"]]
-    lines.append(say["sorted_inefficiency" if directional else "sorted_efficiency"])
+    for name, rows in present.items():
+        ax.plot([], [], linestyle="", markersize=5, label=f"{say[f'{name} the frontier']} ({len(rows)})", **KINDS[name])
+    partial = isinstance(fit.model, OrderM | OrderAlpha)
+    lines = [say[f"efficiency {fit.model.orientation}"], say["marks"], say["chance partial" if partial else "chance"]]
     out = fit.unit[~np.isfinite(distance)].tolist()
     if out:
         lines.append(say["no efficiency"].format(names=listed(out, say["more"])))
-    at = np.flatnonzero(order == strong) if strong is not None else np.empty(0, dtype=np.intp)
-    _finish(ax, fit.unit[order], int(at[0]) if len(at) else None, lines, say)
-    numbers_on(ax.xaxis, lang, scale=1.0 if directional else 100.0)
+    ax.set_xlabel("\n".join(lines), parse_math=False)
+    ax.set_yticks([])
+    ax.spines[["left", "top", "right"]].set_visible(False)
+    ends = float(x[known].min()), max(float(x[known].max()), frontier_at)
+    margin = 0.05 * (ends[1] - ends[0]) or 0.05
+    ax.set_xlim(ends[0] - margin, ends[1] + margin)
+    numbers_on(ax.xaxis, lang, scale=1.0 if fit.model.orientation == "directional" else 100.0)
     mark_simulated(ax, say, fit.goods.simulated)
+    legend_above(ax)
+    level = np.full(len(x), np.nan)
+    level[known], size = _stack(ax, x[known])
+    for name, rows in present.items():
+        large = np.where(rows == (-1 if strong is None else strong), max(9.0, 1.6 * size), size)
+        ax.scatter(
+            x[rows], level[rows], s=large**2, linewidths=0.4, edgecolors="white", gid=name, zorder=3, **KINDS[name]
+        )
+    if strong is not None and np.isfinite(x[strong]):
+        others = [rows for name, rows in present.items() if name != "on"]
+        over = 2.0 + float(level[np.concatenate(others)].max()) if others else 1.0
+        _name_over(ax, str(fit.unit[strong]), (float(x[strong]), float(level[strong])), over)
     return ax
 
 
 def targets(fit: DEAFit, unit: object, *, ax: Axes | None = None, lang: Lang = "en") -> Axes:
     """Draw what one unit uses and makes beside its target, each good in per cent of now; the amounts stand beside.
+
+    A target is filled where the orientation moves the good. Elsewhere it is open: no goal, but what those that the
+    unit is held against make of it (or use), as outputs are where inputs are to fall.
 
     Parameters
     ----------
@@ -117,7 +124,8 @@ def targets(fit: DEAFit, unit: object, *, ax: Axes | None = None, lang: Lang = "
     Returns
     -------
     matplotlib.axes.Axes
-        A good that is zero now has no percentage, and only its amounts.
+        A good of which there is none now has no percentage: its row says so, and its amounts stand beside. Goods that
+        are whole numbers for all units are written as such from ten.
 
     Raises
     ------
@@ -132,33 +140,32 @@ def targets(fit: DEAFit, unit: object, *, ax: Axes | None = None, lang: Lang = "
     if not np.isfinite(frame["target"]).all():
         raise SpecificationError(f"{name} has no target; there is nothing to draw")
     value, target, slack = (frame[column].to_numpy(dtype=np.float64) for column in ("value", "target", "slack"))
+    part = frame["part"].to_numpy()
     rows = np.flatnonzero(value > 0)
-    now, aim, spare = (100.0 * part[rows] / value[rows] for part in (value, target, slack))
-    moved = aim + np.where(frame["part"].to_numpy()[rows] == "input", spare, -spare)
-    ax = axes(ax, width=7.0, height=1.7 + 0.32 * len(frame))
+    now, aim, spare = (100.0 * amount[rows] / value[rows] for amount in (value, target, slack))
+    moved = aim + np.where(part[rows] == "input", spare, -spare)
+    ax = axes(ax, width=7.0, height=2.0 + 0.32 * len(frame))
     ax.hlines(rows, now, moved, colors="#56A0D3", linewidth=3.0, label=say["move"], gid="move", zorder=2)
     left = np.abs(aim - moved) > 1e-7
     if left.any():
         ends = (rows[left], moved[left], aim[left])
         ax.hlines(*ends, colors="#56A0D3", linewidth=2.0, linestyles=":", label=say["slack"], gid="slack", zorder=2)
     ring = {"facecolors": "white", "edgecolors": STYLE["neither"]["color"], "linewidths": 1.4}
-    ax.scatter(now, rows, s=80, label=say["now"], gid="now", zorder=3, **ring)
-    ax.scatter(aim, rows, s=34, label=say["target"], gid="target", zorder=4, **KINDS["on"])
-    amounts = [f"{number(a, lang)} → {number(b, lang)}" for a, b in zip(value, target, strict=True)]
-    for i, text in enumerate([say["now to target"], *amounts], start=-1):
-        ax.annotate(
-            text,
-            (1.0, max(i, -0.85)),
-            xycoords=("axes fraction", "data"),
-            xytext=(14, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL + 0.5,
-            annotation_clip=False,
-            gid="amounts",
-        )
+    ax.scatter(np.full(len(frame), 100.0), range(len(frame)), s=80, label=say["now"], gid="now", zorder=3, **ring)
+    goal = np.asarray((fit.programs.direction > 0).any(axis=0))
+    open_ = KINDS["on"] | {"facecolors": "white", "edgecolors": KINDS["on"]["color"], "linewidths": 1.2}
+    open_.pop("color")
+    for gid, asked, style in (
+        ("target", goal, KINDS["on"]),
+        ("peers input", ~goal & (part == "input"), open_),
+        ("peers output", ~goal & (part == "output"), open_),
+    ):
+        some = asked[rows]
+        if some.any():
+            ax.scatter(aim[some], rows[some], s=34, label=say[gid], gid=gid, zorder=4, **style)
     ax.set_ylim(len(frame) - 0.4, -0.6)
-    goods = [say[f"good {part}"].format(good=good) for good, part in zip(frame["good"], frame["part"], strict=True)]
+    _beside(ax, fit, value, target, say, lang)
+    goods = [say[f"good {kind}"].format(good=good) for good, kind in zip(frame["good"], part, strict=True)]
     ax.set_yticks(range(len(frame)), goods, parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.margins(x=0.08)
@@ -166,8 +173,8 @@ def targets(fit: DEAFit, unit: object, *, ax: Axes | None = None, lang: Lang = "
     ax.set_axisbelow(True)
     numbers_on(ax.xaxis, lang)
     ax.set_xlabel(say["of now"].format(unit=name), parse_math=False)
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=SMALL + 0.5, frameon=False)
     mark_simulated(ax, say, fit.goods.simulated)
+    legend_above(ax, most=4)
     return ax
 
 
@@ -179,14 +186,18 @@ def peers(
     highlight: object = None,
     lang: Lang = "en",
 ) -> Axes:
-    """Draw of how many others each unit on the frontier is a peer; or, for one unit, the weights of its peers.
+    """Draw of how many others each unit is a peer; or, for one unit, the weights (FRH: the copies) of its peers.
+
+    Units on the frontier that are nobody's peer have no row: they are counted under the axis. Where units have circles
+    of their own to be held against, a peer may be off its own frontier, others in its circle doing better; such bars
+    are hatched.
 
     Parameters
     ----------
-    fit : DEAFit, or UnitsFit of FDH
+    fit : DEAFit, or UnitsFit of FDH or FRH
         k units.
     unit : label, optional
-        Whose peers; None for all peers. The weights need a DEAFit.
+        Whose peers; None for all peers. Of a DEAFit or of FRH.
     ax : matplotlib.axes.Axes, optional
         Where to draw; None for a figure of its own, as tall as the names need, to 16 inches.
     highlight : label, optional
@@ -201,33 +212,45 @@ def peers(
     Raises
     ------
     SpecificationError
-        A unit is not there, or has no peers; or a fit that has no peers or no weights.
+        A unit is not there, or has no peers; no unit is another's peer; or a fit without peers or without weights.
     """
     from matplotlib.ticker import MaxNLocator
 
     say = words(lang)
     position(fit.unit, highlight)
     frame = fit.peers()
+    whole = unit is None or isinstance(fit.model, FRH)
     if unit is None:
         length, lines = _counted(fit, frame, say)
     else:
-        _needs_dea(fit, "weights of peers")
+        if not whole:
+            _needs_dea(fit, "weights of peers")
         length, lines = _weighted(frame, str(fit.unit[_place(fit, unit)]), say)
     names = np.array(list(length), dtype=object)
     value = np.array(list(length.values()), dtype=np.float64)
     order = _order(-value, names)
     ax = _rows(ax, len(order))
-    rows = np.arange(len(order))
-    bars = ax.barh(rows, value[order], height=0.7, color=KINDS["on"]["color"], label=lines[0], zorder=2)
-    for bar in bars:
-        bar.set_gid("bar")
+    off = {str(fit.unit[i]) for i in kinds(fit)["off"]}
+    below = np.array([name in off for name in names[order]])
+    hatched: dict[str, Any] = {"hatch": "////", "edgecolor": "white", "linewidth": 0.0}
+    for kind in ("on", "off"):
+        rows = np.flatnonzero(below if kind == "off" else ~below)
+        if len(rows):
+            style = {"color": KINDS[kind]["color"], "label": say[f"peer {kind}"]} | (hatched if kind == "off" else {})
+            for bar in ax.barh(rows, value[order][rows], height=0.7, zorder=2, **style):
+                bar.set_gid("bar" if kind == "on" else "bar off")
+    labels = names[order]
+    if unit is not None and whole:
+        labels = np.array([f"{value[i]:.0f} × {names[i]}" for i in order], dtype=object)
     strong = None if highlight is None else np.flatnonzero(names[order] == str(highlight))
-    _finish(ax, names[order], int(strong[0]) if strong is not None and len(strong) else None, lines, say)
+    _finish(ax, labels, int(strong[0]) if strong is not None and len(strong) else None, lines, say)
     legend = ax.get_legend()
-    if legend is not None:
+    if below.any():
+        legend_above(ax, most=2, pad=3.0 if len(order) > 40 else 0.5)
+    elif legend is not None:
         legend.remove()  # bars of one kind, which the axis names
-    ax.set_xlim(0.0, 1.05 * float(value.max(initial=0.0)) or 1.0)
-    if unit is None:
+    ax.set_xlim(0.0, 1.05 * float(value.max()))
+    if whole:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     numbers_on(ax.xaxis, lang)
     mark_simulated(ax, say, fit.goods.simulated)
@@ -297,39 +320,95 @@ def dominance(fit: UnitsFit, unit: object, *, ax: Axes | None = None, lang: Lang
     return ax
 
 
-def _distance(fit: DEAFit | UnitsFit) -> tuple[Floats, float]:
-    """Return the distance asked for, and what it is on the frontier."""
-    if isinstance(fit, DEAFit) and fit.model.orientation == "directional":
-        return fit.inefficiency, 0.0
-    return fit.efficiency, 1.0
+def _stack(ax: Axes, x: Floats) -> tuple[Floats, float]:
+    """Return each mark's level, the lowest where it covers no other, and the marks' size in points."""
+    figure = ax.get_figure(root=True)
+    box, dots = ax.get_window_extent(), 100.0 if figure is None else figure.dpi
+    wide, tall = 72.0 * box.width / dots, 72.0 * box.height / dots
+    low, high = ax.get_xlim()
+    for size in np.linspace(7.0, 1.5, 12):
+        step, level = 1.1 * size * (high - low) / wide, np.zeros(len(x))
+        ends: list[float] = []
+        for i in np.argsort(x, kind="stable"):
+            free = next((j for j, end in enumerate(ends) if x[i] >= end), len(ends))
+            ends[free : free + 1] = [x[i] + step]
+            level[i] = free
+        rise = min(1.1 * size, tall / (len(ends) + 4.0))
+        if rise >= 0.5 * size:
+            break
+    ax.set_ylim(-0.6 * size / rise, tall / rise - 0.6 * size / rise)
+    return level, float(size)
 
 
-def kinds(fit: DEAFit | UnitsFit) -> dict[str, Positions]:
-    """Return the units on the frontier, off it, and beyond it."""
-    distance, at = _distance(fit)
-    on = np.abs(distance - at) < ON
-    beyond = ~on & (distance > at) if at else np.zeros(len(on), dtype=np.bool_)
-    off = np.isfinite(distance) & ~on & ~beyond
-    return {"on": np.flatnonzero(on), "off": np.flatnonzero(off), "beyond": np.flatnonzero(beyond)}
+def _name_over(ax: Axes, name: str, at: tuple[float, float], over: float) -> None:
+    """Write a name above the marks, towards the middle of the picture, with a line to its mark."""
+    low, high = ax.get_xlim()
+    side = "left" if at[0] < (low + high) / 2 else "right"
+    ax.annotate(
+        name,
+        at,
+        xytext=(at[0] + (0.02 if side == "left" else -0.02) * (high - low), max(over, at[1] + 2.0)),
+        ha=side,
+        va="bottom",
+        fontsize=SMALL + 1.5,
+        fontweight="bold",
+        arrowprops={"arrowstyle": "-", "color": "#1A1A1A", "linewidth": 0.8, "shrinkA": 0.0},
+        gid="name",
+        zorder=5,
+        parse_math=False,
+    )
+
+
+def _beside(ax: Axes, fit: DEAFit, value: Floats, target: Floats, say: Mapping[str, str], lang: Lang) -> None:
+    """Write amounts beside the rows, and in rows without a percentage that there is none."""
+    goods = fit.goods.goods
+    whole, none = (goods == np.round(goods)).all(axis=0), 1e-9 * np.abs(goods).max(axis=0)
+
+    def text(amount: float, j: int) -> str:
+        if abs(amount) <= none[j]:
+            return "0"
+        if whole[j] and (abs(amount) >= 10.0 or abs(amount - round(amount)) <= none[j]):
+            return number(amount, lang, decimals=0)
+        return number(amount, lang)
+
+    rows = [f"{text(a, j)} → {text(b, j)}" for j, (a, b) in enumerate(zip(value, target, strict=True))]
+    style: dict[str, Any] = {
+        "textcoords": "offset points",
+        "va": "center",
+        "fontsize": SMALL + 0.5,
+        "annotation_clip": False,
+    }
+    for i, line in enumerate([say["now to target"], *rows], start=-1):
+        at = (1.0, max(i, -0.85))
+        ax.annotate(line, at, xycoords=("axes fraction", "data"), xytext=(14, 0), gid="amounts", **style)
+    for row in np.flatnonzero(value <= 0).tolist():
+        ax.annotate(say["no share"], (100.0, row), xytext=(-9, 0), ha="right", gid="no share", **style)
 
 
 def _counted(fit: DEAFit | UnitsFit, frame: pd.DataFrame, say: Mapping[str, str]) -> tuple[dict[str, float], list[str]]:
-    """Return of how many others each unit is a peer, and the words for it."""
+    """Return of how many others each unit that is a peer is one, and the words for it."""
     others = frame[frame["unit"].map(str) != frame["peer"].map(str)]
     number_of = others["peer"].map(str).value_counts()
-    names = dict.fromkeys([*(str(fit.unit[i]) for i in kinds(fit)["on"]), *number_of.index])
+    if number_of.empty:
+        raise SpecificationError("no unit is another's peer, each being on the frontier; there is nothing to draw")
     lines = [say["peer of"].format(n=others["unit"].nunique())]
     if "unique" in others:
         open_ = others.loc[~others["unique"].astype(bool), "unit"].nunique()
         lines += [say["other peers"].format(n=open_)] if open_ else []
-    return {name: float(number_of.get(name, 0)) for name in names}, lines
+    alone = [name for name in (str(fit.unit[i]) for i in kinds(fit)["on"]) if name not in number_of.index]
+    if alone:
+        lines.append(say["nobody's peer"].format(n=len(alone), names=listed(alone, say["more"], most=3)))
+    return {str(name): float(count) for name, count in number_of.items()}, lines
 
 
 def _weighted(frame: pd.DataFrame, name: str, say: Mapping[str, str]) -> tuple[dict[str, float], list[str]]:
-    """Return the weights of one unit's peers, and the words for them."""
+    """Return the weights (or copies) of one unit's peers, and the words for them."""
     own = frame[frame["unit"].map(str) == name]
     if own.empty:
         raise SpecificationError(f"{name} has no peers; there is nothing to draw")
+    if "weight" not in own:
+        lines = [say["peer copies"].format(unit=name), say["other copies"]]
+        return dict(zip(own["peer"].map(str), own["copies"].astype(float), strict=True)), lines
     lines = [say["peer weights"].format(unit=name)]
     lines += [] if own["unique"].all() else [say["other peers one"]]
     return dict(zip(own["peer"].map(str), own["weight"].astype(float), strict=True)), lines

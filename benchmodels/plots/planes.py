@@ -1,17 +1,20 @@
-"""The picture of a frontier in two dimensions: units, the line that the best of them make, and what lies behind it."""
+"""Pictures of a frontier as a whole: its line in two dimensions, and what hangs on each unit of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.dea import DEAFit
-from benchmodels.frontier.units import FDH
+from benchmodels.frontier.influence import Influence
+from benchmodels.frontier.units import FDH, FRH
 from benchmodels.kernels.technology import bounds_of
-from benchmodels.plots.canvas import SMALL, axes, listed, mark_simulated, name_points, numbers_on, position
-from benchmodels.plots.frontiers import KINDS, ON, kinds
+from benchmodels.plots import diagnostics
+from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, mark_simulated, name_points, numbers_on, position
+from benchmodels.plots.lists import _finish, _rows
 from benchmodels.plots.texts import number, words
 
 if TYPE_CHECKING:
@@ -24,9 +27,20 @@ if TYPE_CHECKING:
     from benchmodels.plots.texts import Lang
 
     Floats = NDArray[np.float64]
+    Positions = NDArray[np.intp]
     Plane = tuple[int, int, int | None]
 
-__all__ = ["frontier"]
+__all__ = ["KINDS", "ON", "distance_of", "frontier", "influence", "kinds", "legend_above"]
+
+# The distance that counts as none.
+ON = 1e-9
+KINDS = {
+    "on": {"color": "#0072B2", "marker": "D"},
+    "off": STYLE["neither"],
+    "beyond": {"color": "#D55E00", "marker": "^"},
+}
+# Units that are named in the picture of influence.
+_NAMED = 15
 
 
 def frontier(
@@ -86,19 +100,131 @@ def frontier(
         _arrows(ax, fit, strong, plane, say)
     ax.set_xlim(0.0, ends[0])
     ax.set_ylim(0.0, ends[1])
-    numbers_on(ax.xaxis, lang)
-    numbers_on(ax.yaxis, lang)
-    across, up = _axis_words(fit, plane, say)
+    across, up = _axis_words(ax, fit, plane, say, lang)
     outside = fit.unit[(x > ends[0]) | (y > ends[1])].tolist()
     lines = [say.get("x", across)]
     lines += [say["outside"].format(names=listed(outside, say["more"], most=3))] if outside else []
     ax.set_xlabel("\n".join(lines), parse_math=False)
     ax.set_ylabel(say.get("y", up), parse_math=False)
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, fontsize=SMALL + 0.5, frameon=False)
     mark_simulated(ax, say, fit.goods.simulated)
+    legend_above(ax)
     drawn = np.vstack([np.column_stack([x, y]), _along(np.minimum(edge, ends))])
     name_points(ax, [(x[i], y[i], str(fit.unit[i])) for i in order], avoid=drawn, strong=bool(first))
     return ax
+
+
+def influence(
+    found: Influence | pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    highlight: object = None,
+    simulated: bool = False,
+    lang: Lang = "en",
+) -> Axes:
+    """Draw what hangs on each unit: of a frontier, what the others gain without it; of a regression, its largest slope.
+
+    Of a frontier: a bar for each of the 15 units that move the others most, with how many it moves and the most that
+    one of them gains; hatched where the others reach the unit's goods from no amount. Nobody is removed. Of a
+    regression: each unit's largest DFBETAS against its share of the information, a triangle where it is beyond
+    2 / √k (Belsley, Kuh & Welsch 1980).
+
+    Parameters
+    ----------
+    found : Influence or DataFrame
+        What ``influence()`` of a fit returns, of k units: of DEA an `Influence`; of a regression a table with columns
+        unit, dfbetas, leverage.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; None for a figure of its own.
+    highlight : label, optional
+        Unit named in bold; of a frontier it has a row if it moves anybody.
+    simulated : bool, default False
+        The figures are simulated, and the picture says so.
+    lang : {'en', 'da'}, default 'en'
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    DataError
+        A column is missing.
+    SpecificationError
+        Something else than what ``influence()`` returns; nothing to draw; or the unit to highlight is not there.
+    """
+    if isinstance(found, Influence):
+        return _departures(found, ax=ax, highlight=highlight, simulated=simulated, lang=lang)
+    if not isinstance(found, pd.DataFrame):
+        raise SpecificationError(f"influence draws what fit.influence() returns, not a {type(found).__name__}")
+    if {"super_efficiency", "changed"} <= set(found.columns):
+        raise SpecificationError("of a frontier, give what fit.influence() returns, without to_frame()")
+    return diagnostics.influence(found, ax=ax, highlight=highlight, simulated=simulated, lang=lang)
+
+
+def _departures(found: Influence, *, ax: Axes | None, highlight: object, simulated: bool, lang: Lang) -> Axes:
+    """Draw what the others of a frontier gain where a unit leaves."""
+    say, frame = words(lang), found.to_frame()
+    strong = position(found.unit, highlight)
+    total, away = frame["total"].to_numpy(dtype=np.float64), frame["unmatched"].to_numpy(dtype=np.bool_)
+    order = np.lexsort((found.unit.astype(str), -total))
+    moving = [int(i) for i in order if total[i] > 0]
+    if not moving:
+        raise SpecificationError("nobody's efficiency rests on another unit; there is nothing to draw")
+    shown = [i for place, i in enumerate(moving) if place < _NAMED or i == strong]
+    ax = _rows(ax, len(shown))
+    hatched = {"color": STYLE["above"]["color"], "hatch": "////", "edgecolor": "white", "linewidth": 0.0}
+    for kind, style in (("within reach", {"color": KINDS["on"]["color"]}), ("out of reach", hatched)):
+        rows = [place for place, i in enumerate(shown) if away[i] == (kind == "out of reach")]
+        if rows:
+            some = total[[shown[place] for place in rows]]
+            for bar in ax.barh(rows, some, height=0.7, label=say[kind], zorder=2, **style):
+                bar.set_gid(kind)
+    for place, i in enumerate(shown):
+        most = number(100.0 * frame["largest"][i], lang, decimals=1)
+        text = say["moves"].format(n=frame["changed"][i], most=most)
+        style = {"textcoords": "offset points", "va": "center", "fontsize": SMALL, "gid": "moves"}
+        ax.annotate(text, (total[i], place), xytext=(4, 0), **style)
+    lines = [say["nearer output" if found.output else "nearer input"]]
+    lines.append(
+        say["moving"].format(n=len(moving), all=len(total), some=say["moving some"] if len(shown) < len(moving) else "")
+    )
+    rest = [found.unit[i] for i in np.flatnonzero(away) if i not in shown]
+    lines += [say["out of reach too"].format(names=listed(rest, say["more"], most=3))] if rest else []
+    at = shown.index(strong) if strong in shown else None
+    _finish(ax, found.unit[shown], at, [*lines, say["nobody removed"]], say)
+    ax.set_xlim(0.0, 1.45 * float(total[shown].max()))
+    numbers_on(ax.xaxis, lang, scale=100.0)
+    mark_simulated(ax, say, simulated)
+    return ax
+
+
+def distance_of(fit: DEAFit | UnitsFit) -> tuple[Floats, float]:
+    """Return the distance asked for, and what it is on the frontier."""
+    if isinstance(fit, DEAFit) and fit.model.orientation == "directional":
+        return fit.inefficiency, 0.0
+    return fit.efficiency, 1.0
+
+
+def kinds(fit: DEAFit | UnitsFit) -> dict[str, Positions]:
+    """Return the units on the frontier, off it, and beyond it."""
+    distance, at = distance_of(fit)
+    on = np.abs(distance - at) < ON
+    beyond = ~on & (distance > at) if at else np.zeros(len(on), dtype=np.bool_)
+    off = np.isfinite(distance) & ~on & ~beyond
+    return {"on": np.flatnonzero(on), "off": np.flatnonzero(off), "beyond": np.flatnonzero(beyond)}
+
+
+def legend_above(ax: Axes, *, most: int = 3, pad: float = 0.5) -> None:
+    """Put the legend above the axes, ``pad`` letters from them, in as many columns as they are wide enough for."""
+    figure = ax.get_figure(root=True)
+    for columns in range(most, 0, -1):
+        style: dict[str, Any] = {"ncols": columns, "fontsize": SMALL + 0.5, "frameon": False, "borderaxespad": pad}
+        legend = ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), **style)
+        if figure is None:
+            return
+        figure.draw_without_rendering()  # places the axes, so that extents below are those of the picture
+        if legend.get_window_extent().x1 <= ax.get_window_extent().x1:
+            return
 
 
 def _plane(fit: DEAFit | UnitsFit) -> Plane:
@@ -111,6 +237,8 @@ def _plane(fit: DEAFit | UnitsFit) -> Plane:
                 "units with peers of their own have a frontier each, which one picture cannot hold"
             )
         constant = fit.technology.cone
+    elif isinstance(fit.model, FRH):
+        raise SpecificationError("whole units put together have no line of their own; FDH has, and DEA(returns='crs')")
     elif isinstance(fit.model, FDH):
         constant = False
     else:
@@ -216,14 +344,28 @@ def _edge_words(fit: DEAFit | UnitsFit, say: Mapping[str, str], lang: Lang) -> s
     return say["edge"].format(returns=say["bounds"].format(low=low, high=high))
 
 
-def _axis_words(fit: DEAFit | UnitsFit, plane: Plane, say: Mapping[str, str]) -> tuple[str, str]:
-    names, (across, up, per) = fit.goods.names, plane
-    if per is None:
-        return say["good input"].format(good=names[across]), say["good output"].format(good=names[up])
-    return (
-        say["per"].format(good=names[across], other=names[per]),
-        say["per"].format(good=names[up], other=names[per]),
-    )
+def _axis_words(ax: Axes, fit: DEAFit | UnitsFit, plane: Plane, say: Mapping[str, str], lang: Lang) -> tuple[str, str]:
+    """Write numbers that can be read on both axes, and return the words that say what of; own words are as they are."""
+    ends, per = np.array([ax.get_xlim()[1], ax.get_ylim()[1]]), plane[2]
+    tens = 0 if per is None or {"x", "y"} & set(say) else _tens(ends)
+    found = []
+    for axis, key, end, good in ((ax.xaxis, "x", ends[0], plane[0]), (ax.yaxis, "y", ends[1], plane[1])):
+        name = fit.goods.names[good]
+        if per is None:
+            text = say["good input" if key == "x" else "good output"].format(good=name)
+        else:
+            many = number(10.0**tens, lang, decimals=0)
+            text = say["per many" if tens else "per"].format(good=name, other=fit.goods.names[per], n=many)
+        large = end * 10.0**tens >= 1e6 and key not in say
+        numbers_on(axis, lang, scale=10.0 ** (tens - (6 if large else 0)))
+        found.append(say["in millions"].format(text=text) if large else text)
+    return found[0], found[1]
+
+
+def _tens(ends: Floats) -> int:
+    """Return the power of ten of the good that others are per, 0 or more, with which numbers on both axes reach 1."""
+    least = float(ends.min())
+    return 0 if least >= 0.5 else int(np.ceil(-np.log10(least)))
 
 
 def _arrows(ax: Axes, fit: DEAFit | UnitsFit, strong: int, plane: Plane, say: Mapping[str, str]) -> None:
