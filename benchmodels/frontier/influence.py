@@ -37,11 +37,13 @@ class Influence:
         Of k units, in steps along their directions.
     output : bool
         Whether a step is of outputs.
+    simulated : bool
     """
 
     unit: NDArray[np.object_]
     departures: Departures
     output: bool
+    simulated: bool = False
 
     def efficiency(self, steps: Floats) -> Floats:
         """Return the efficiencies of steps."""
@@ -123,7 +125,10 @@ def influence_of(programs: Programs) -> Influence:
             PartialResultWarning,
             stacklevel=3,
         )
-    return Influence(unit=programs.points.unit, departures=found, output=orientation == "output")
+    points = programs.points
+    return Influence(
+        unit=points.unit, departures=found, output=orientation == "output", simulated=points.simulated
+    )
 
 
 def removals_of(goods: Goods, *, most: int, kept: int) -> pd.DataFrame:

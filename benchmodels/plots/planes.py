@@ -153,7 +153,7 @@ def influence(
         Something else than what ``influence()`` returns; nothing to draw; or the unit to highlight is not there.
     """
     if isinstance(found, Influence):
-        return _departures(found, ax=ax, highlight=highlight, simulated=simulated, lang=lang)
+        return _departures(found, ax=ax, highlight=highlight, simulated=simulated or found.simulated, lang=lang)
     if not isinstance(found, pd.DataFrame):
         raise SpecificationError(f"influence draws what fit.influence() returns, not a {type(found).__name__}")
     if {"super_efficiency", "changed"} <= set(found.columns):

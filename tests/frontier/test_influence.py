@@ -97,3 +97,10 @@ def test_what_is_refused(table):
             DEA(**FOUR).fit(table).removals(most=most)
     with pytest.raises(DataError, match="linearly dependent"):
         DEA(**FOUR).fit(table.assign(x2=2 * table["x1"])).removals()
+
+
+def test_simulated_figures_stay_so():
+    model = DEA(inputs=["x"], outputs=["y"], unit="unit")
+    marked = SIX.copy()
+    marked.attrs["simulated"] = True
+    assert model.fit(marked).influence().simulated and not model.fit(SIX).influence().simulated
