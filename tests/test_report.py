@@ -719,17 +719,17 @@ def test_case_mix_in_common_is_behind_a_fold() -> None:
 
 
 def practised(**changes: object) -> Chapter:
-    """The chapter with a frontier: one unit of each kind, and one that the frontier does not know."""
+    """The chapter with a frontier: one unit of each kind, and those that the frontier does not know."""
     places = {"Aarhus": (0.9234, "within"), "Ærø": (1.0, "best"), "Fanø": (1.0, "slack"), "Vejle": (np.nan, "none")}
     scores = pd.DataFrame(
         [
             {"unit": unit, "efficiency": value, "place": place, "status": "solved" if value == value else "infeasible"}
             for unit, (value, place) in places.items()
         ]
-    ).assign(peer_for=[0, 2, 0, 0])
+    ).assign(peer_for=[0, 2, 1, 0], comparables=[40, 40, 40, 8])
     peers = pd.DataFrame(
-        [("Aarhus", NAMES[2], 20.0, 0.651), ("Aarhus", "Ærø", 0.5, 0.345), ("Aarhus", "Fanø", 0.1, 0.004),
-         ("Ærø", "Ærø", 1.0, 1.0), ("Fanø", "Ærø", 0.2, 1.0)],
+        [("Aarhus", NAMES[2], 21.15, 0.651), ("Aarhus", "Ærø", 0.4, 0.345), ("Aarhus", "Fanø", 0.001, 0.004),
+         ("Ærø", "Ærø", 1.0, 1.0), ("Fanø", "Ærø", 0.0234, 1.0)],
         columns=["unit", "peer", "weight", "share"],
     )  # fmt: skip
     targets = pd.DataFrame(
@@ -738,14 +738,19 @@ def practised(**changes: object) -> Chapter:
             for unit in places
             for good, part, value, target in (
                 ("cost", "input", 1234567.0, 1140000.0),
-                ("persons: <b>", "output", 12.34, 12.34),
+                ("persons: <b>", "output", 12.34, 13.34 if unit == "Fanø" else 12.341),
             )
         ]
     )
-    labels = replace(LABELS, inputs="udgifterne", outputs="lige så mange", terms={"cost": "udgift", "persons": "folk"})
+    circles = pd.DataFrame(
+        [("Aarhus", "Ærø"), ("Aarhus", NAMES[2]), ("Aarhus", "Aaby"), ("Fanø", "Ærø")], columns=["unit", "other"]
+    )
+    labels = replace(
+        LABELS, inputs="udgifterne", outputs="mindst lige så mange", terms={"cost": "udgift", "persons": "folk"}
+    )
     found = BestPractice(
-        scores=scores, peers=peers, targets=targets, orientation="input", returns="crs", composition=("C(age)",),
-        nearest=40, model="DEA(<i>)",
+        scores=scores, peers=peers, targets=targets, circles=circles, orientation="input", returns="crs",
+        composition=("C(age)",), nearest=40, model="DEA(<i>)",
         certificate="3 of 4 programs solved, 0 of them one by one; largest violation of a row 1.1e-16, of a price "
         "2.0e-16, largest gap 0.0e+00",
     )  # fmt: skip
@@ -756,22 +761,26 @@ def test_best_practice_of_a_unit_in_words() -> None:
     html = render(practised())
     words = words_of(html, "Aarhus")
     assert words["slots"]["frontier"] == (
-        "Efter beregningen ville de bedste sammenlignelige kommuner bruge 92\u00a0% af udgifterne i Aarhus til lige så "
-        "mange."
+        "Efter beregningen ville de bedste sammenlignelige kommuner bruge 92\u00a0% af udgifterne i Aarhus til mindst "
+        "lige så mange."
     )
     assert words["slots"]["frontier_peers"] == (
-        f"Aarhus er holdt op mod {NAMES[2]} (65\u00a0%), Ærø (34\u00a0%) og 1 til med under 1\u00a0%."
+        f"Aarhus er holdt op mod {NAMES[2]} (65\u00a0%, ganget med 21), Ærø (34\u00a0%) og Fanø* (under 1\u00a0%)."
     )
+    assert words["slots"]["frontier_starred"].startswith("* Har i sin egen kreds selv nogen")
     assert words["goods"] == [["Udgift", "1.234.567", "1.140.000"], ["Folk: <b>", "12,3", "12,3"]]
     best = words_of(html, "Ærø")
     assert best["goods"] == []
     assert best["slots"]["frontier_peers"] == ""
     assert "Ingen sammenlignelig kommune gør det bedre end Ærø" in best["slots"]["frontier"]
     assert "mangler nogen at holde kommunen op mod" in best["slots"]["frontier"]
-    assert "målet for 2 andre" in best["slots"]["frontier"]
+    assert "blandt dem, som 2 andre er holdt op mod" in best["slots"]["frontier"]
     loose = words_of(html, "Fanø")
     assert "på nogle af dem gør andre det bedre" in loose["slots"]["frontier"]
     assert loose["goods"]
+    # A single peer is all of it, however small a part of that peer; one that nobody does better than has no mark.
+    assert loose["slots"]["frontier_peers"] == "Fanø er holdt op mod Ærø (100\u00a0%, ganget med 0,023)."
+    assert loose["slots"]["frontier_starred"] == ""
     reader = read(html)
     assert reader.unbalanced == []
     assert not [tag for tag, _ in reader.elements if tag in ("b", "i")]
@@ -779,11 +788,12 @@ def test_best_practice_of_a_unit_in_words() -> None:
 
 def test_a_unit_without_an_answer_is_told_why_and_has_no_target() -> None:
     html = render(practised(), lang="en")
-    for unit, why in (("Vejle", "no combination of the others makes as much"), ("=1+1", "not part of the calculation")):
+    for unit, why in (("Vejle", "no combination of the others comes as far"), ("=1+1", "not part of the calculation")):
         words = words_of(html, unit)
         assert words["slots"]["frontier"].startswith(f"There is no figure of best practice for {unit}: ")
         assert why in words["slots"]["frontier"]
         assert (words["goods"], words["slots"]["frontier_peers"]) == ([], "")
+        assert (words["slots"]["frontier_starred"], words["slots"]["frontier_no_goal"]) == ("", "")
         assert "nan" not in json.dumps(words).casefold()
 
 
@@ -808,11 +818,74 @@ def test_best_practice_is_no_verdict_and_no_rank(lang: str) -> None:
     assert wording(lang).table["frontier_title"] not in re.sub(r"<script.*", "", render(lang=lang), flags=re.S)
 
 
+@pytest.mark.parametrize(
+    ("returns", "share", "weight", "told"),
+    [
+        ("crs", 0.16, 21.2, "(16%, times 21)"),
+        ("crs", 0.16, 2.1, "(16%, times 2.1)"),
+        ("crs", 0.16, 1.9, "(16%)"),
+        ("irs", 0.16, 100.4, "(16%, times 100)"),
+        ("drs", 0.16, 0.0123, "(16%, times 0.012)"),
+        ("crs", 0.16, 0.07, "(16%, times 0.070)"),
+        ("crs", 0.16, 0.09, "(16%)"),  # a mixture of units of about the same size, none of them multiplied
+        ("crs", 0.004, 5.0, "(less than 1%)"),
+        ("crs", 0.9951, 1.0, "(more than 99%)"),
+        ("crs", 0.9899, 1.0, "(99%)"),
+        ("vrs", 0.16, 0.012, "(16%)"),
+    ],
+)
+def test_a_peer_is_told_with_its_share_and_how_often_it_is_counted(
+    returns: str, share: float, weight: float, told: str
+) -> None:
+    peers = practised().frontier.peers.copy()
+    peers.loc[1, ["share", "weight"]] = share, weight
+    words = words_of(render(practised(returns=returns, peers=peers), lang="en"), "Aarhus")
+    assert f"Ærø {told}" in words["slots"]["frontier_peers"]
+    assert "100" not in words["slots"]["frontier_peers"].replace("times 100", "")
+
+
+def test_what_is_given_is_for_comparison_and_no_target() -> None:
+    html = render(practised(), lang="en")
+    assert '<th scope="col" class="n">For comparison</th>' in html
+    assert ">Target<" not in html
+    # Fanø's comparable ones make more; Aarhus's by less than is told.
+    assert words_of(html, "Fanø")["slots"]["frontier_no_goal"] == (
+        "That they make more than Fanø in some respects is no target for Fanø: the calculation only sees to it that "
+        "they make no less."
+    )
+    assert words_of(html, "Aarhus")["slots"]["frontier_no_goal"] == ""
+    mirrored = words_of(render(practised(orientation="output"), lang="en"), "Aarhus")["slots"]["frontier_no_goal"]
+    assert mirrored.startswith("That they use less than Aarhus in some respects is no target")
+    assert "What is made is taken as given" in html
+    assert "What is used is taken as given" in render(practised(orientation="output"), lang="en")
+
+
+def test_the_circle_of_a_unit_is_on_the_page_where_there_is_one() -> None:
+    html = render(practised())
+    slots = words_of(html, "Aarhus")["slots"]
+    assert slots["frontier_circle"] == "Kredsen: de 3 kommuner, Aarhus kunne holdes op mod"
+    assert slots["frontier_others"] == f"{NAMES[2]}, Ærø, Aaby"  # in Danish order
+    assert words_of(html, "Fanø")["slots"]["frontier_circle"] == "Kredsen: den ene kommune, Fanø kunne holdes op mod"
+    assert "ingen andre" in words_of(html, "Vejle")["slots"]["frontier_circle"]
+    assert words_of(html, "=1+1")["slots"]["frontier_circle"] == ""  # unknown to the frontier
+    assert '<details data-if="frontier_circle">' in html
+    all_of_them = practised(circles=None, composition=(), nearest=None)
+    assert '<details data-if="frontier_circle">' not in render(all_of_them)
+    assert words_of(render(all_of_them), "Aarhus")["slots"]["frontier_circle"] == ""
+
+
 def test_too_few_units_for_the_goods_are_told_in_words() -> None:
+    # One input and one output: six units are advised, and all have as many.
+    assert practised().frontier.advised == 6
     assert "Det er få" not in render(practised())
-    html = render(practised(nearest=5))
-    assert html.count("højst 5 kommuner at holde hver af dem op mod, og 2 slags tal") == 2
-    assert practised(nearest=None).frontier.few  # four units, one input and one output
+    scores = practised().frontier.scores
+    some = practised(scores=scores.assign(comparables=[40, 5, 6, 1]))
+    assert some.frontier.few == {"Ærø", "Vejle"}
+    html = render(some)
+    assert "2 af 4 kommuner har under 6 at blive holdt op mod, dem selv medregnet, og 2 slags tal" in html
+    assert "kun 5 i kredsen om Ærø" in words_of(html, "Ærø")["slots"]["frontier_few"]
+    assert "kun 1 i kredsen om Vejle" in words_of(html, "Vejle")["slots"]["frontier_few"]
+    assert words_of(html, "Fanø")["slots"]["frontier_few"] == words_of(html, "=1+1")["slots"]["frontier_few"] == ""
 
 
 @pytest.mark.parametrize("returns", ["crs", "vrs", "drs", "irs"])
@@ -827,6 +900,7 @@ def test_every_kind_of_frontier_has_words(returns: str, orientation: str) -> Non
         fold = html[html.index(wording(lang).table["frontier_method_title"]) :]
         assert re.search(r"\. [a-zæøå]", re.search(r"<p>(.*?)</p>", fold, re.S).group(1)) is None
         assert "92" in words_of(html, "Aarhus")["slots"]["frontier"]
+        assert (wording(lang).table["frontier_method_times"][-30:] in fold) == (returns != "vrs")
         for status in ("absent", "infeasible", "unbounded", "not_solved"):
             assert f"frontier_why_{status}" in wording(lang).table
 

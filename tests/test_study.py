@@ -709,6 +709,24 @@ def test_conditions_are_averaged_by_size_and_frequencies_multiply() -> None:
     np.testing.assert_allclose(found.inputs[:, 0], rows.groupby("kommune")["udgift"].sum())
 
 
+def test_goods_per_period_are_means_over_the_periods_a_unit_has() -> None:
+    data = places()
+    data = data[~((data["kommune"] == "K03") & (data["år"] == 2021))]
+    table = asked_of_the_best(outputs_by="service")
+    sums = answer(parse_study(table), data=data).frontier
+    table["frontier"]["per_period"] = True
+    means = answer(parse_study(table), data=data).frontier
+    years = np.array([2.0 if unit == "K03" else 3.0 for unit in means.unit])
+    np.testing.assert_allclose(means.goods.goods, sums.goods.goods / years[:, None])
+    np.testing.assert_allclose(means.efficiency, sums.efficiency, rtol=1e-9)  # constant returns
+    # The comparison leaves rows without a period out; of sums there is no telling how many periods they are of.
+    lost = data.assign(år=data["år"].astype(float).where((data["kommune"] != "K05") | (data["år"] > 2020)))
+    del table["data"]["aggregate"]
+    table["model"]["missing"] = "drop"
+    with pytest.raises(DataError, match="frontier: table: 'år' lacks values, and goods are told per period"):
+        answer(parse_study(table), data=lost)
+
+
 def test_a_sum_that_lacks_a_part_is_missing_and_not_smaller() -> None:
     data = places().assign(dage=1.0)
     data.loc[7, "dage"] = np.nan
@@ -741,6 +759,7 @@ def test_both_halves_are_of_the_same_units() -> None:
         ({"frontier__environment": {"x": "good"}}, "frontier.environment.x: must be one of 'high', 'low', 'same'"),
         ({"frontier__nearest": 9}, r"frontier: composition and nearest go together \(found only 'nearest'\)"),
         ({"frontier__composition": ["x"]}, "composition and nearest go together .found only 'composition'"),
+        ({"frontier__per_period": "yes"}, "frontier.per_period: "),
         ({"frontier__inptus": ["x"]}, "frontier.inptus: unknown key; did you mean 'inputs'"),
         ({"frontier__inputs": []}, "frontier.inputs: "),
         ({"roles__sampling_weights": "w"}, "frontier: sums of a sample are no totals"),
@@ -759,6 +778,14 @@ def test_faults_of_a_frontier_are_told_with_the_others(changes: dict[str, object
     with pytest.raises(SpecificationError, match=fault) as caught:
         parse_study(table)
     assert "roles.unti: unknown key" in str(caught.value)
+
+
+def test_goods_per_period_need_a_period() -> None:
+    table = asked_of_the_best(per_period=True)
+    parse_study(table)
+    del table["roles"]["period"]
+    with pytest.raises(SpecificationError, match="frontier.per_period: needs roles.period"):
+        parse_study(table)
 
 
 def test_a_frontier_and_its_words_go_together() -> None:
@@ -792,7 +819,25 @@ def test_peers_and_targets_on_file_and_their_certificate_in_the_manifest(tmp_pat
     assert parse_study(record["study"]).frontier == study.frontier
     assert "small-frontier.da.csv" in html
     # Three units to be held against, one input and two outputs: the page and the notes say that they are few.
-    assert "Each has at most 3 municipalities to be held against" in html
+    assert "14 of 14 municipalities have less than 9 to be held against, themselves included" in html
+
+
+def test_whom_a_unit_may_be_held_against_follows_the_conditions() -> None:
+    from benchmodels.replication.best_practice import best_practice_of
+
+    free = best_practice_of(answer(parse_study(asked_of_the_best()), data=places()).frontier)
+    assert free.circles is None
+    assert set(free.scores["comparables"]) == {14}
+    assert not free.few
+    fit = answer(parse_study(asked_of_the_best(environment={"borgere": "low"})), data=places()).frontier
+    found = best_practice_of(fit)
+    people = fit.goods.conditions["borgere"]
+    wanted = {unit: set(fit.unit[people >= own]) for unit, own in zip(fit.unit, people, strict=True)}
+    assert found.scores["comparables"].tolist() == [len(wanted[unit]) for unit in fit.unit]
+    circles = found.circles.groupby("unit")["other"].agg(set)
+    assert {unit: circles.get(unit, set()) | {unit} for unit in fit.unit} == wanted
+    assert found.few == {unit for unit, others in wanted.items() if len(others) < 6}
+    assert 0 < len(found.few) < 14
 
 
 def test_a_unit_without_an_answer_stays_in_the_tables_as_missing() -> None:

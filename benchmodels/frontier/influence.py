@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +88,9 @@ class Influence:
             unmatched unit, of which these rules say nothing and which is worth the first look; ``dominance`` and its
             ``p``, the regulator's test, below .05 for an outlier by that rule: a convention, not an error rate.
         """
+        for name, value in (("threshold", threshold), ("factor", factor)):
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise SpecificationError(f"{name}={value!r}; give a number")
         found = self.departures
         beyond = self.efficiency(found.beyond)
         far, test = screen(beyond, threshold=threshold, factor=factor), judge_dominance(found)
@@ -126,9 +130,7 @@ def influence_of(programs: Programs) -> Influence:
             stacklevel=3,
         )
     points = programs.points
-    return Influence(
-        unit=points.unit, departures=found, output=orientation == "output", simulated=points.simulated
-    )
+    return Influence(unit=points.unit, departures=found, output=orientation == "output", simulated=points.simulated)
 
 
 def removals_of(goods: Goods, *, most: int, kept: int) -> pd.DataFrame:

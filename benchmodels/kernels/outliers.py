@@ -7,7 +7,6 @@ much hangs on it, and by which convention that is called too much.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -399,8 +398,7 @@ def screen(efficiency: Floats, *, threshold: float = 1.2, factor: float = 1.5) -
     >>> found.outside, round(found.limit, 3)
     (array([False, False, False, False,  True]), 1.3)
     """
-    numbers = all(isinstance(value, Real) for value in (threshold, factor))
-    if not numbers or not (threshold >= 1.0 and factor >= 0.0):
+    if not (threshold >= 1.0 and factor >= 0.0):
         raise SpecificationError(f"threshold={threshold!r}, factor={factor!r}; at least 1 and 0 are needed")
     unscored = np.isnan(efficiency)
     scores = efficiency[~unscored]

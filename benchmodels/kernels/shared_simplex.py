@@ -11,7 +11,6 @@ program has one: replicates, years, kinds of units.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -424,8 +423,10 @@ def _held(
             basis = columns.basis(last.code[short], direction[short], start[short], member[short])
             for i, matrix in zip(short, basis, strict=True):
                 # Steps on small pivots may leave more error than a step of Newton's can take.
-                with contextlib.suppress(np.linalg.LinAlgError):
+                try:
                     last.inverse[i] = np.linalg.inv(matrix)
+                except np.linalg.LinAlgError:
+                    continue
         else:
             break
     beta = np.full(len(point), np.nan)

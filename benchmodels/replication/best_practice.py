@@ -65,7 +65,7 @@ def fit_frontier(study: Study, table: Table, units: Collection[object]) -> DEAFi
 
 
 def _one_row_a_unit(study: Study, asked: Frontier, table: Table, units: Collection[object]) -> pd.DataFrame:
-    """Sum goods and average conditions over the rows of each unit."""
+    """Sum goods and average conditions over the rows of each unit; where asked for, goods per period that it has."""
     roles = study.roles
     cases = table.cases[table.cases[roles.unit].isin(list(units))]
     for name in [*asked.inputs, *asked.outputs, *(n for n, kind in asked.environment.items() if kind != "same")]:
@@ -83,7 +83,10 @@ def _one_row_a_unit(study: Study, asked: Frontier, table: Table, units: Collecti
             goods.append(pd.DataFrame(sums[output].unstack(fill_value=0)).add_prefix(f"{output}: "))
     size = cases[roles.trials or roles.exposure] * times if roles.trials or roles.exposure else 1.0 * times
     given = {name: _averaged(cases, name, size, asked, unit=roles.unit) for name in asked.conditions()}
-    frame = pd.concat([*goods, pd.DataFrame(given, index=goods[0].index)], axis=1).reset_index()
+    amounts = pd.concat(goods, axis=1)
+    if asked.per_period:
+        amounts = amounts.div(_periods(cases, roles.unit, str(roles.period), name=table.name), axis=0)
+    frame = pd.concat([amounts, pd.DataFrame(given, index=amounts.index)], axis=1).reset_index()
     frame.attrs = {"source": table.source, "simulated": table.simulated}
     return frame
 
@@ -94,6 +97,13 @@ def _summed(cases: pd.DataFrame, names: list[str], times: Any, *, by: list[str])
     groups = values.groupby([cases[name] for name in by], observed=True)
     sums = groups.sum().astype(float)
     return sums.mask(groups.count().lt(groups.size(), axis=0))
+
+
+def _periods(cases: pd.DataFrame, unit: str, period: str, *, name: str) -> pd.Series[Any]:
+    """Count the periods of each unit; a row without one would belong to none of them."""
+    if cases[period].isna().any():
+        raise DataError(f"{name}: {period!r} lacks values, and goods are told per period")
+    return cases.groupby(unit, observed=True)[period].nunique()
 
 
 def _averaged(cases: pd.DataFrame, name: str, size: Any, asked: Frontier, *, unit: str) -> pd.Series[Any]:
@@ -124,6 +134,7 @@ def best_practice_of(fit: DEAFit) -> BestPractice:
     model = fit.model
     targets, peers = fit.targets(), _peers(fit)
     scores = pd.DataFrame({"unit": fit.unit, "efficiency": fit.efficiency, "status": fit.status})
+    scores["comparables"] = fit.comparables
     slack = targets["slack"] > _NEAR * targets["value"].abs().clip(lower=np.finfo(float).tiny)
     loose = scores["unit"].isin(targets.loc[slack, "unit"].tolist())
     reached = scores["efficiency"] > 1.0 - _NEAR
@@ -136,6 +147,7 @@ def best_practice_of(fit: DEAFit) -> BestPractice:
         scores=scores,
         peers=peers,
         targets=targets,
+        circles=fit.comparable() if (fit.comparables < len(scores)).any() else None,
         orientation=model.orientation,
         returns=str(model.returns),
         composition=tuple(model.composition),

@@ -86,6 +86,8 @@ def _frontier_faults(table: dict[str, Any], model: dict[str, Any], roles: dict[s
     if ("composition" in asked) != ("nearest" in asked):
         alone = "composition" if "composition" in asked else "nearest"
         faults.append(f"frontier: composition and nearest go together (found only {alone!r})")
+    if asked.get("per_period") is True and "period" not in roles:
+        faults.append("frontier.per_period: needs roles.period, to know how many periods a unit has")
     if "sampling_weights" in roles:
         faults.append("frontier: sums of a sample are no totals, so not together with roles.sampling_weights")
     return faults + (_disclosed_faults(model, roles, goods, by) if "disclosure" in table else [])

@@ -161,6 +161,10 @@ class Frontier(_Section):
         description="Conditions, and whether 'high' or 'low' is favourable: peers are no better placed, or the 'same'.",
     )
 
+    per_period: bool = Field(
+        False, description="Goods are told per period (roles.period) that a unit has, and not as sums over all of them."
+    )
+
     def conditions(self) -> list[str]:
         """Return the columns of what a unit is given, once each."""
         return list(dict.fromkeys([*self.composition, *self.environment]))
@@ -184,8 +188,8 @@ class Words(_Section):
 class Goods(_Section):
     """What is used and what is made, as they stand in a sentence about best practice."""
 
-    inputs: Name = Field(description="'the cost'; where outputs are to rise, 'the same cost'.")
-    outputs: Name = Field(description="'as many full-year persons'; where outputs are to rise, 'the persons'.")
+    inputs: Name = Field(description="'the cost'; where outputs are to rise, 'no more cost'.")
+    outputs: Name = Field(description="'at least as many persons'; where outputs are to rise, 'the persons'.")
 
 
 class Texts(_Section):

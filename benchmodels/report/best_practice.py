@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmodels.report.wording import first_upper
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from benchmodels.report.chapter import BestPractice, Chapter
     from benchmodels.report.wording import Wording
 
 __all__ = ["Practice", "few_words", "method_words", "national_tile", "practice_of"]
 
-# Peers with a smaller share of the target are told together.
-_NAMED = 0.01
+# A smaller share of the whole, or one that leaves less to the others, is told as below or above.
+_LEAST = 0.01
+# A peer counted more times than this is smaller than what it stands for; one larger than that by as much is in part.
+_FAR = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Practice:
-    """Best practice of one unit, as text; goods are label, now and target, none where they are the same or unknown."""
+    """Best practice of one unit, as text.
+
+    Goods are label, now and for comparison; there are none where these are the same or unknown. The circle is whom the
+    unit may be held against, as a heading and as names; nothing where all may be.
+    """
 
     sentence: str
-    peers: str
-    goods: tuple[tuple[str, str, str], ...]
+    peers: str = ""
+    starred: str = ""
+    goods: tuple[tuple[str, str, str], ...] = ()
+    no_goal: str = ""
+    few: str = ""
+    circle: str = ""
+    others: str = ""
+
+    def slots(self) -> dict[str, str]:
+        """Return each sentence by its place on the page."""
+        told = {name: getattr(self, name) for name in ("peers", "starred", "no_goal", "few", "circle", "others")}
+        return {"frontier": self.sentence} | {f"frontier_{name}": text for name, text in told.items()}
 
 
 def practice_of(chapter: Chapter, w: Wording) -> dict[Any, Practice]:
@@ -35,15 +53,28 @@ def practice_of(chapter: Chapter, w: Wording) -> dict[Any, Practice]:
     scores: dict[Any, Any] = {record["unit"]: record for record in found.scores.to_dict("records")}
     peers = dict(list(found.peers.groupby("unit", sort=False)))
     goods = dict(list(found.targets.groupby("unit", sort=False)))
+    circles = {} if found.circles is None else found.circles.groupby("unit")["other"].agg(list).to_dict()
+    beaten = {label for label, score in scores.items() if score["place"] in ("within", "slack")}
+    few = found.few
     words = {}
     for label in chapter.main.unit.tolist():
         score = scores.get(label, {"place": "none", "status": "absent"})
-        known = score["place"] in ("within", "slack")
-        words[label] = Practice(
-            sentence=_sentence(chapter, w, label, score),
-            peers=_peers(w, label, peers[label]) if known else "",
-            goods=_goods(chapter, w, goods[label]) if known else (),
-        )
+        told = Practice(sentence=_sentence(chapter, w, label, score))
+        if label in beaten:
+            told = replace(
+                told,
+                peers=_peers(found, w, label, peers[label], beaten),
+                starred=w("frontier_starred") if beaten & set(peers[label]["peer"]) else "",
+                goods=_goods(chapter, w, goods[label]),
+                no_goal=_no_goal(chapter, w, label, goods[label]),
+            )
+        if label in few:
+            kinds, number = w.number(len(goods[label])), w.number(score["comparables"])
+            told = replace(told, few=w("frontier_few_own", unit=label, number=number, goods=kinds))
+        if found.circles is not None and label in scores:
+            others = circles.get(label, [])
+            told = replace(told, circle=_circle(w, label, len(others)), others=_listed(w, others))
+        words[label] = told
     return words
 
 
@@ -62,7 +93,7 @@ def _sentence(chapter: Chapter, w: Wording, label: object, score: dict[str, Any]
     told = w(f"frontier_{place}", unit=label)
     count = int(score["peer_for"])
     if place == "best":
-        key = "frontier_peer_for" if count else "frontier_peer_for_none"
+        key = {0: "frontier_peer_for_none", 1: "frontier_peer_for_one"}.get(count, "frontier_peer_for")
         told += " " + w(key, unit=label, number=w.number(count))
     return told
 
@@ -77,27 +108,67 @@ def _percent(w: Wording, share: float) -> str:
     return w.percent(w.number(min(100.0 * share, 99.9) if near else 100.0 * share, 1 if near else 0))
 
 
-def _peers(w: Wording, label: object, peers: Any) -> str:
-    names, shares = peers["peer"].tolist(), peers["share"].tolist()
-    told = [
-        w("frontier_peer", peer=name, share=w.percent(w.number(100.0 * share)))
-        for name, share in zip(names, shares, strict=True)
-        if share >= _NAMED
-    ]
-    rest = len(names) - len(told)
-    if rest:
-        told.append(w("frontier_peers_rest", number=w.number(rest), share=w.percent(w.number(100.0 * _NAMED))))
-    listed = told[0] if len(told) == 1 else w("and", first=", ".join(told[:-1]), last=told[-1])
+def _peers(found: BestPractice, w: Wording, label: object, peers: Any, beaten: Collection[Any]) -> str:
+    alone = len(peers) == 1
+    told = []
+    for name, share, weight in zip(peers["peer"], peers["share"], peers["weight"], strict=True):
+        key = "frontier_peer_times" if found.returns != "vrs" and _scaled(share, weight) else "frontier_peer"
+        starred = f"{name}*" if name in beaten else str(name)
+        told.append(w(key, peer=starred, share=_share(w, share, alone=alone), times=_times(w, weight)))
+    listed = told[0] if alone else w("and", first=", ".join(told[:-1]), last=told[-1])
     return w("frontier_peers", unit=label, peers=listed)
 
 
+def _scaled(share: float, weight: float) -> bool:
+    """Return whether a peer is much smaller than what it stands for and counted often, or much larger and in part.
+
+    Of two peers of the unit's own size half of each is a mixture, and neither is scaled down: hence also the share.
+    """
+    return share >= _LEAST and (weight > _FAR or weight < share / _FAR)
+
+
+def _share(w: Wording, share: float, *, alone: bool) -> str:
+    """Return a share in per cent; none is told as nothing, and none but that of a single peer as all."""
+    if share < _LEAST:
+        return w("frontier_share_less", share=w.percent(w.number(100.0 * _LEAST)))
+    if share > 1.0 - _LEAST and not alone:
+        return w("frontier_share_more", share=w.percent(w.number(100.0 * (1.0 - _LEAST))))
+    return w.percent(w.number(100.0 * share))
+
+
+def _times(w: Wording, weight: float) -> str:
+    """Return a multiple with two digits."""
+    return w.number(weight, max(_decimals(weight) - 1, 0))
+
+
+def _circle(w: Wording, label: object, number: int) -> str:
+    key = {0: "frontier_circle_none", 1: "frontier_circle_one"}.get(number, "frontier_circle")
+    return w(key, unit=label, number=w.number(number))
+
+
+def _listed(w: Wording, others: list[Any]) -> str:
+    return ", ".join(sorted((str(other) for other in others), key=w.order))
+
+
 def _goods(chapter: Chapter, w: Wording, goods: Any) -> tuple[tuple[str, str, str], ...]:
-    told = []
-    for good, value, target in zip(goods["good"], goods["value"], goods["target"], strict=True):
-        decimals = _decimals(float(value))
-        name = first_upper(chapter.labels.good(str(good)))
-        told.append((name, w.number(float(value), decimals), w.number(float(target), decimals)))
-    return tuple(told)
+    names = [first_upper(chapter.labels.good(str(good))) for good in goods["good"]]
+    return tuple(zip(names, *_now_and_compared(w, goods), strict=True))
+
+
+def _now_and_compared(w: Wording, goods: Any) -> tuple[list[str], list[str]]:
+    decimals = [_decimals(float(value)) for value in goods["value"]]
+    now, compared = (
+        [w.number(float(value), places) for value, places in zip(goods[name], decimals, strict=True)]
+        for name in ("value", "target")
+    )
+    return now, compared
+
+
+def _no_goal(chapter: Chapter, w: Wording, label: object, goods: Any) -> str:
+    """Return that what is given is no target, where those it is held against are seen to do better in it too."""
+    given = goods[goods["part"] != _orientation(chapter)]
+    now, compared = _now_and_compared(w, given)
+    return w(f"frontier_no_goal_{_orientation(chapter)}", unit=label) if now != compared else ""
 
 
 def _decimals(value: float) -> int:
@@ -125,12 +196,17 @@ def national_tile(chapter: Chapter, w: Wording) -> list[tuple[str, str, str]]:
 
 
 def few_words(chapter: Chapter, w: Wording) -> str:
-    """Return the warning that units are too few to be told apart; nothing where they are not."""
+    """Return the warning that units have too few to be held against; nothing where none have."""
     found = chapter.frontier
     if found is None or not found.few:
         return ""
-    goods = found.targets["good"].nunique()
-    return w("frontier_few", number=w.number(found.comparable), goods=w.number(goods))
+    return w(
+        "frontier_few",
+        number=w.number(len(found.few)),
+        total=w.number(len(found.scores)),
+        advised=w.number(found.advised),
+        goods=w.number(found.targets["good"].nunique()),
+    )
 
 
 def method_words(chapter: Chapter, w: Wording) -> dict[str, Any] | None:
@@ -143,8 +219,11 @@ def method_words(chapter: Chapter, w: Wording) -> dict[str, Any] | None:
             w(f"frontier_method_{found.orientation}"),
             first_upper(w(f"frontier_returns_{found.returns}")),
             *_comparable(chapter, found, w),
-            w("frontier_method_share"),
+            w(f"frontier_method_share_{found.orientation}"),
+            *([] if found.returns == "vrs" else [w("frontier_method_times")]),
         ],
+        "given": w(f"frontier_given_{found.orientation}"),
+        "circles": found.circles is not None,
         "model": found.model,
         "certificate": w.translated(found.certificate),
     }

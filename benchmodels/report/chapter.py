@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -61,12 +61,15 @@ class BestPractice:
     Parameters
     ----------
     scores : DataFrame
-        unit, efficiency, status, place, peer_for: 'best' where nobody comparable does better, 'slack' where somebody
-        does in some goods, 'within' or 'none'; and how many others the unit is a peer for.
+        unit, efficiency, status, comparables, place, peer_for: how many units, itself among them, it may be held
+        against; 'best' where nobody comparable does better, 'slack' where somebody does in some goods, 'within' or
+        'none'; and how many others the unit is a peer for.
     peers : DataFrame
         unit, peer, weight, share: share of the target that is made up by the peer.
     targets : DataFrame
         unit, good, part, value, target, slack.
+    circles : DataFrame, optional
+        unit, other: whom each may be held against; none where all may be held against all.
     orientation, returns : str
     composition : tuple of str; nearest : int, optional; environment : mapping of str to str
         Who is comparable.
@@ -77,6 +80,7 @@ class BestPractice:
     scores: pd.DataFrame
     peers: pd.DataFrame
     targets: pd.DataFrame
+    circles: pd.DataFrame | None = None
     orientation: str
     returns: str
     composition: tuple[str, ...] = ()
@@ -86,13 +90,8 @@ class BestPractice:
     certificate: str = ""
 
     @property
-    def comparable(self) -> int:
-        """How many units, itself among them, a unit may be held against at most."""
-        return len(self.scores) if self.nearest is None else self.nearest
-
-    @property
-    def few(self) -> bool:
-        """Whether that is so few for so many goods that most will look best, max(m s, 3 (m + s)).
+    def advised(self) -> int:
+        """How many units to be held against are advised for so many goods, max(m s, 3 (m + s)): else most look best.
 
         References
         ----------
@@ -100,7 +99,12 @@ class BestPractice:
         """
         goods = self.targets.drop_duplicates("good")["part"].tolist()
         inputs, outputs = goods.count("input"), goods.count("output")
-        return self.comparable < max(inputs * outputs, 3 * (inputs + outputs))
+        return max(inputs * outputs, 3 * (inputs + outputs))
+
+    @property
+    def few(self) -> frozenset[Any]:
+        """The units that have fewer."""
+        return frozenset(self.scores.loc[self.scores["comparables"] < self.advised, "unit"].tolist())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

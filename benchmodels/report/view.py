@@ -78,7 +78,7 @@ class Row:
             by_chance = "_plain" if kind == "unusual" and verdict != "withheld" and self.limits == "_plain" else ""
             slots[f"{kind}_why"] = w(f"{kind}_{verdict}_why{by_chance}", unit=self.label, why=self.withheld)
         if self.practice is not None:
-            slots |= {"frontier": self.practice.sentence, "frontier_peers": self.practice.peers}
+            slots |= self.practice.slots()
         return {
             "goods": [list(good) for good in self.practice.goods] if self.practice is not None else [],
             "slots": slots,

@@ -81,6 +81,9 @@
       var text = words.slots[slot.dataset.slot];
       slot.textContent = text === undefined ? "" : text;
     });
+    all("[data-if]", root).forEach(function (element) {
+      element.hidden = !words.slots[element.dataset["if"]];
+    });
     all("[data-verdict]", root).forEach(function (box) {
       box.dataset.state = words.states[box.dataset.verdict];
     });
