@@ -19,6 +19,8 @@ Floats = np.ndarray
 Codes = np.ndarray
 # Pairs of a program and a column up to which the judge solves all programs by itself, and how many it draws beyond.
 MOST_PAIRS, DRAWN = 10**6, 50
+# Pairs up to which the proofs of all programs are checked, and of how many beyond.
+MOST_PROVED, PROVED = 2 * 10**10, 20_000
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,17 @@ class Certificate:
 def error(programs: Programs, answer: dict[str, Any]) -> float:
     """Return the largest error of ``efficiency``, of all programs or those ``at`` some places.
 
-    By ``peer``, ``weight`` and ``price`` where the answer has them; else by the judge's own solution of all programs,
-    or of a sample.
+    By ``peer``, ``weight`` and ``price`` where the answer has them; else by the judge's own solution: of all programs,
+    or of a sample where they are many.
     """
     at = answer.get("at", np.arange(len(programs.unit)))
     efficiency, asked = np.asarray(answer["efficiency"]), programs.some(at)
     if "price" in answer:
-        return distance(asked, efficiency, Certificate(*(answer[name] for name in ("peer", "weight", "price"))))
+        proof = [answer[name] for name in ("peer", "weight", "price")]
+        if len(at) * len(programs.inputs) > MOST_PROVED:
+            drawn = np.random.default_rng(0).choice(len(at), PROVED, replace=False)
+            asked, efficiency, proof = asked.some(drawn), efficiency[drawn], [part[drawn] for part in proof]
+        return distance(asked, efficiency, Certificate(*proof))
     if len(at) * len(programs.inputs) > MOST_PAIRS:
         drawn = np.random.default_rng(0).choice(len(at), min(DRAWN, len(at)), replace=False)
         asked, efficiency = asked.some(drawn), efficiency[drawn]

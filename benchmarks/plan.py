@@ -59,6 +59,7 @@ PLAN = (
     Item(Frontier(1_000), 5),
     Item(Frontier(10_000), 3),
     Item(Frontier(100_000), 2),
+    Item(Frontier(1_000_000), 1, only=(KERNEL,)),
     Item(Frontier(1_000, inputs=2, outputs=2), 3, only=LOOPS),
     Item(Frontier(1_000, inputs=6, outputs=4), 3, only=LOOPS),
     Item(Frontier(1_000, kind="few efficient"), 3, only=LOOPS),

@@ -317,8 +317,8 @@ class Frontier(Problem):
         "Efficiency of each unit against the frontier of all, n x (inputs + outputs): four inputs U(10, 100) and two "
         "outputs of any mix, or 2 + 2, or 6 + 4; returns to scale .9, half-normal waste (.3). Few efficient: at most "
         "one unit in fifty. Ties: small whole numbers, a tenth of the units copies. The judge bounds an efficiency "
-        "from above by the weights of an answer and from below by its prices, over all columns; where there are none, "
-        "by those that it finds by HiGHS (beyond 1,000 units for a sample of 50)."
+        "from above by the weights of an answer and from below by its prices, over all columns (of a million units for "
+        "20,000 of them); where there are none, by those that it finds by HiGHS (beyond 1,000 units for 50 of them)."
     )
     norm = "largest error of an efficiency"
     tolerance = 1e-8
