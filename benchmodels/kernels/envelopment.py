@@ -14,7 +14,7 @@ import numpy as np
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.cold_program import solve_cold
 from benchmodels.kernels.pieces import Piece, pieces_of_one, pieces_of_sets
-from benchmodels.kernels.shared_columns import products
+from benchmodels.kernels.shared_columns import cheapest, products
 from benchmodels.kernels.shared_simplex import (
     ARTIFICIAL,
     BETA,
@@ -267,10 +267,10 @@ def _residuals(
     off = _share(np.abs(moved.sum(axis=1) - ~ray), np.maximum(np.where(ray, largest, 1.0), np.abs(moved).max(axis=1)))
     gap = np.maximum(off, np.where(ray, np.where(worth < -_CLOSE * largest, 0.0, np.inf), gap))
     primal = np.where(ray, 0.0, missed)
-    dual = _overpriced(columns, found.dual, largest, np.arange(len(point)), member, allowed, every=False)
+    dual = _overpriced(columns, found.dual, largest, np.arange(len(point)), member, allowed)
     far = np.flatnonzero(dual > _CLOSE)
     if len(far):
-        dual[far] = _overpriced(columns, found.dual[far], largest[far], far, member[far], allowed, every=True)
+        dual[far] = _overpriced_by_terms(columns, found.dual[far], largest[far], far, member[far], allowed)
     # A point that may use itself is a column of its own; it has left the basis where another's is worth more.
     itself = np.where(may_use_itself, -(found.dual * start).sum(axis=1), 0.0)
     return primal, np.maximum(dual, _share(itself, largest)), gap
@@ -304,28 +304,27 @@ def _missed(
 
 
 def _overpriced(
-    columns: Columns,
-    dual: Floats,
-    largest: Floats,
-    programs: Codes,
-    member: Codes,
-    allowed: Allowed | None,
-    *,
-    every: bool,
+    columns: Columns, dual: Floats, largest: Floats, programs: Codes, member: Codes, allowed: Allowed | None
 ) -> Floats:
-    """Return the largest violation of a reduced cost of all columns, to the largest part of the points' own worth.
+    """Return the largest violation of a reduced cost of all columns, to the largest part of the points' own worth."""
+    least = np.zeros(len(dual))
+    for block in columns.blocks:
+        np.minimum(least, cheapest(dual, block, block.columns, member, programs, allowed)[1], out=least)
+    return _share(np.abs(least), largest)
 
-    With ``every``, each to its own terms where those are larger, which is never more.
-    """
+
+def _overpriced_by_terms(
+    columns: Columns, dual: Floats, largest: Floats, programs: Codes, member: Codes, allowed: Allowed | None
+) -> Floats:
+    """Return the same, each to its own terms where those are larger, which is never more."""
     worst = np.zeros(len(dual))
     for block in columns.blocks:
         cost = products(dual, block.columns, member)
         if allowed is not None:
             cost[:, : block.high - block.low][~allowed(programs, block.low, block.high)] = 0.0
-        if every:
-            cost = _share(cost, np.maximum(products(np.abs(dual), np.abs(block.columns), member), largest[:, None]))
-        worst = np.maximum(worst, -cost.min(axis=1))
-    return worst if every else _share(worst, largest)
+        terms = products(np.abs(dual), np.abs(block.columns), member)
+        worst = np.maximum(worst, -_share(cost, np.maximum(terms, largest[:, None])).min(axis=1))
+    return worst
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

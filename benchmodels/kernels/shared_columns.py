@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+    # Which columns lo..hi a program (by its number) may use: (programs, columns).
+    Allowed = Callable[[Codes, int, int], Mask]
 
-__all__ = ["ARTIFICIAL", "BETA", "DUST", "OWN", "Block", "Columns", "apart", "products", "sizes"]
+__all__ = ["ARTIFICIAL", "BETA", "DUST", "OWN", "Block", "Columns", "apart", "cheapest", "products", "sizes"]
 
 # What a place of a basis holds beside columns 0..n-1 and slacks n..n+q-1.
 BETA, ARTIFICIAL, OWN = -1, -2, -3
 
 # Columns priced at once, besides the slacks: so many that the products of a chunk of programs stay in cache.
 _BLOCK = 256
+# Programs whose prices meet a block of columns at once.
+_ROWS = 256
 # Of a row where a start is not its point, relative to the point; less than points are moved by.
 _CLEAR = 1e-10
 # What a column's entries may stand for beside themselves: a zero of it can meet rounding in an inverse.
@@ -113,6 +120,25 @@ def products(price: Floats, columns: Floats, member: Codes | None = None) -> Flo
     for low, high in itertools.pairwise([*first, len(price)]):
         np.matmul(price[low:high], columns[member[low]], out=found[low:high])
     return found
+
+
+def cheapest(
+    price: Floats, block: Block, columns: Floats, member: Codes, programs: Codes, allowed: Allowed | None
+) -> tuple[Codes, Floats]:
+    """Return the place in a block of the column that is worth least, (k,), and what it is worth.
+
+    ``price`` (k, d); ``columns`` (r, d, c) are those of the block, as they are or as they are priced; ``programs`` (k,)
+    are the numbers that ``allowed`` knows. A few programs at a time, so that their products stay in cache.
+    """
+    best, least = np.empty(len(price), dtype=np.intp), np.empty(len(price))
+    for low in range(0, len(price), _ROWS):
+        at = slice(low, low + _ROWS)
+        cost = products(price[at], columns, member[at])
+        if allowed is not None:
+            cost[:, : block.high - block.low][~allowed(programs[at], block.low, block.high)] = np.inf
+        place = cost.argmin(axis=1)
+        best[at], least[at] = place, cost[np.arange(len(place)), place]
+    return best, least
 
 
 def apart(point: Floats, direction: Floats, start: Floats) -> set[int]:

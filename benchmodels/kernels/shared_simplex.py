@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.kernels.dual_steps import dual_steps, short_places
-from benchmodels.kernels.shared_columns import ARTIFICIAL, BETA, DUST, OWN, Block, Columns, apart, products, sizes
+from benchmodels.kernels.shared_columns import ARTIFICIAL, BETA, DUST, OWN, Block, Columns, apart, cheapest, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -298,11 +298,7 @@ def _priced(running: _Running, block: Block, blocks: int, size: Floats, allowed:
     price = running.table[0, :-1]
     if running.some_first:
         price = np.where(running.first, -running.table[-1, :-1], price)
-    cost = products(price.T, block.priced, running.member)
-    if allowed is not None:
-        cost[:, : block.high - block.low][~allowed(running.program, block.low, block.high)] = np.inf
-    best: Codes = cost.argmin(axis=1)
-    least = cost[running.each, best]
+    best, least = cheapest(price.T, block, block.priced, running.member, running.program, allowed)
     largest = np.abs(price).max(axis=0)
     enters = least < -_PLAIN * largest
     # What is not plain is held against its own terms and what the point is worth: prices of goods differ much where the
