@@ -1,9 +1,21 @@
 """Best practice: what the best comparable units achieve with the same resources."""
 
+from benchmodels.frontier.bootstrap import FrontierBootstrap
 from benchmodels.frontier.dea import DEAFit
 from benchmodels.frontier.influence import Influence
 from benchmodels.frontier.models import DEA
 from benchmodels.frontier.scores import Scores
 from benchmodels.frontier.units import FDH, FRH, OrderAlpha, OrderM, UnitsFit
 
-__all__ = ["DEA", "FDH", "FRH", "DEAFit", "Influence", "OrderAlpha", "OrderM", "Scores", "UnitsFit"]
+__all__ = [
+    "DEA",
+    "FDH",
+    "FRH",
+    "DEAFit",
+    "FrontierBootstrap",
+    "Influence",
+    "OrderAlpha",
+    "OrderM",
+    "Scores",
+    "UnitsFit",
+]

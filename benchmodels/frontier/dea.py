@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmodels.asked import whole
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
+from benchmodels.frontier.bootstrap import FrontierBootstrap, bootstrap_of
 from benchmodels.frontier.influence import Influence, influence_of, removals_of
 from benchmodels.frontier.programs import Programs, solved
 from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_missing
@@ -21,6 +22,8 @@ from benchmodels.kernels.technology import Technology, bounds_of
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from benchmodels.comparison import Better, Comparison
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from benchmodels.frontier.models import DEA
     from benchmodels.kernels.faces import SecondPhase
     from benchmodels.kernels.multipliers import PriceRanges
+    from benchmodels.kernels.smoothed_scores import Rule
 
     Floats = NDArray[np.float64]
 
@@ -300,6 +304,57 @@ class DEAFit(Scored):
         whole("most", most, most=len(self.goods), what="units that leave together")
         whole("kept", kept, what="sets of units")
         return removals_of(self.goods, most=most, kept=kept)
+
+    def bootstrap(
+        self,
+        *,
+        replicates: int = 2000,
+        kind: Literal["smoothed", "subsample"] = "smoothed",
+        bandwidth: Rule | float = "silverman",
+        subset: int | None = None,
+        level: float = 0.95,
+        rng: int | np.random.Generator | None = None,
+        workers: int = 1,
+        progress: Callable[[int], None] | None = None,
+    ) -> FrontierBootstrap:
+        """Resample the frontier: how far the efficiencies found are from the true ones.
+
+        Parameters
+        ----------
+        replicates : int, default 2000
+        kind : {'smoothed', 'subsample'}, default 'smoothed'
+            Simar and Wilson's smoothed bootstrap, for which inefficiency is alike everywhere (homogeneous); or
+            subsamples of units, which need no such thing and say less (Kneip, Simar, Wilson 2008).
+        bandwidth : {'silverman', 'normal', 'cross-validated'} or float, default 'silverman'
+            Of the smoothed kind, as `benchmodels.kernels.smoothed_scores.bandwidth_of`.
+        subset : int, optional
+            Units of a subsample; by default k to the power .7.
+        level : float, default .95
+        rng : int, Generator or None
+            The same seed gives the same answer, whatever the number of workers.
+        workers : int, default 1
+        progress : callable, optional
+            Called with the number of replicates done.
+
+        Returns
+        -------
+        FrontierBootstrap
+
+        Raises
+        ------
+        SpecificationError
+            Another orientation than 'input' or 'output'; units without an efficiency; options that cannot be meant.
+        DataError
+            So few units within the frontier that there is nothing to smooth.
+
+        References
+        ----------
+        Simar & Wilson (1998), Manage Sci 44:49-61. Kneip, Simar & Wilson (2008), Econom Theory 24:1663-1697.
+        """
+        return bootstrap_of(
+            self, replicates=replicates, kind=kind, bandwidth=bandwidth, subset=subset, level=level, rng=rng,
+            workers=workers, progress=progress,
+        )  # fmt: skip
 
     def compare(
         self,

@@ -126,8 +126,8 @@ def envelop(
     frame : (f,) array of int, optional
         Reference units that are enough as columns; `frame_of` finds them. Not together with ``allowed``.
     sets : sequence of r arrays (n_j,) of int, optional
-        Sets of reference units, each in ascending order: years, replicates, kinds of units. Not together with
-        ``allowed`` or ``frame``.
+        Sets of reference units, each in ascending order: years, replicates, kinds of units; ``allowed`` is then asked
+        of places in the point's own set. Not together with ``frame``.
     member : (k,) array of int, optional
         Which of the sets is each point's reference; it need not be in it.
     run : callable
@@ -136,7 +136,7 @@ def envelop(
     Raises
     ------
     SpecificationError
-        Sets without members, or together with ``allowed`` or ``frame``.
+        Sets without members, or together with ``frame``.
 
     Returns
     -------
@@ -149,8 +149,8 @@ def envelop(
     standard deviation of 3, zeros, goods in units of measure 18 orders apart) all end solved; where goods differ by
     less than 1e-6 of themselves some do not.
     """
-    if (sets is None) != (member is None) or (sets is not None and not (allowed is None and frame is None)):
-        raise SpecificationError("sets and member go together, and neither with allowed nor with frame")
+    if (sets is None) != (member is None) or (sets is not None and frame is not None):
+        raise SpecificationError("sets and member go together, and not with frame")
     if member is not None and len(member) != len(inputs):
         raise SpecificationError(f"member has {len(member)} entries for {len(inputs)} points")
 

@@ -384,7 +384,7 @@ def test_sets_that_are_none():
     ):
         with pytest.raises(SpecificationError, match=message):
             envelop(technology, x, y, step, own=own, sets=sets, member=kinds)
-    with pytest.raises(SpecificationError, match="neither"):
+    with pytest.raises(SpecificationError, match="not with frame"):
         envelop(technology, x, y, step, own=own, sets=[own], member=member, frame=own)
     nobody = np.zeros(0, dtype=np.intp)
     alone = envelop(technology, x, y, step, own=np.full(20, OWN), sets=[nobody], member=member)
