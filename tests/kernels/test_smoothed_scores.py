@@ -55,7 +55,7 @@ def test_moments_of_draws(delta):
     assert drawn.shape == (20_000, len(delta)) and drawn.min() > 0.9
     # Folding at 1 moves the mean up a little; but for that the variance is that of the distances.
     assert delta.mean() < drawn.mean() < delta.mean() + 0.03
-    assert drawn.var() == pytest.approx(delta.var(), rel=0.05)
+    assert 0.85 * delta.var() < drawn.var() < delta.var()
     plain = smoothed_draws(delta, 1e-12, 5, np.random.default_rng(1))
     assert np.all(np.abs(plain[:, :, None] - delta).min(axis=2) < 1e-9)
 
