@@ -347,6 +347,14 @@ class DEAFit(Scored):
         DataError
             So few units within the frontier that there is nothing to smooth.
 
+        Notes
+        -----
+        **Intervals hold less often than they say.** Over 20 simulated tables of 98 units with half-normal waste and
+        variable returns, 95 % intervals held the truth for .49 of the units with one input and one output and for .40
+        with four and two (smoothed, Silverman's bandwidth), for .88 and .64 (subsamples of k to the .7) and for .91 and
+        .69 (k to the .5): where goods are many the bias is larger than any of them can tell. Read them as lower bounds
+        of the uncertainty, and rank nobody by them.
+
         References
         ----------
         Simar & Wilson (1998), Manage Sci 44:49-61. Kneip, Simar & Wilson (2008), Econom Theory 24:1663-1697.
