@@ -26,8 +26,8 @@ BETA, ARTIFICIAL, OWN = -1, -2, -3
 
 # Columns priced at once, besides the slacks: so many that the products of a chunk of programs stay in cache.
 _BLOCK = 256
-# Programs whose prices meet a block of columns at once.
-_ROWS = 256
+# Products of prices and columns that are worked out and searched at once.
+_ENTRIES = 2**16
 # Of a row where a start is not its point, relative to the point; less than points are moved by.
 _CLEAR = 1e-10
 # What a column's entries may stand for beside themselves: a zero of it can meet rounding in an inverse.
@@ -113,11 +113,11 @@ def products(price: Floats, columns: Floats, member: Codes | None = None) -> Flo
 
     ``member`` (k,) is the set of each, ascending; all are of the first set by default.
     """
-    if len(columns) == 1 or member is None:
+    if len(columns) == 1 or member is None or not len(price):
         return np.asarray(price @ columns[0])
     found = np.empty((len(price), columns.shape[2]))
-    first = np.flatnonzero(np.diff(member, prepend=-1)).tolist()
-    for low, high in itertools.pairwise([*first, len(price)]):
+    first = (np.flatnonzero(member[1:] != member[:-1]) + 1).tolist()
+    for low, high in itertools.pairwise([0, *first, len(price)]):
         np.matmul(price[low:high], columns[member[low]], out=found[low:high])
     return found
 
@@ -131,8 +131,9 @@ def cheapest(
     are the numbers that ``allowed`` knows. A few programs at a time, so that their products stay in cache.
     """
     best, least = np.empty(len(price), dtype=np.intp), np.empty(len(price))
-    for low in range(0, len(price), _ROWS):
-        at = slice(low, low + _ROWS)
+    size = _ENTRIES // columns.shape[2]
+    for low in range(0, len(price), size):
+        at = slice(low, low + size)
         cost = products(price[at], columns, member[at])
         if allowed is not None:
             cost[:, : block.high - block.low][~allowed(programs[at], block.low, block.high)] = np.inf
