@@ -5,6 +5,7 @@ from benchmodels.frontier.dea import DEAFit
 from benchmodels.frontier.influence import Influence
 from benchmodels.frontier.models import DEA
 from benchmodels.frontier.scores import Scores
+from benchmodels.frontier.second_stage import SecondStage
 from benchmodels.frontier.units import FDH, FRH, OrderAlpha, OrderM, UnitsFit
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "OrderAlpha",
     "OrderM",
     "Scores",
+    "SecondStage",
     "UnitsFit",
 ]

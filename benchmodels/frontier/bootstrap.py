@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -9,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.asked import generator, share, whole
-from benchmodels.errors import SpecificationError
+from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.frontier_bootstrap import Side, pseudo_distances, rate, subset_distances
 from benchmodels.kernels.smoothed_scores import Rule, bandwidth_of, smoothed_draws
 from benchmodels.parallel import map_blocks
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["FrontierBootstrap", "bootstrap_of"]
 
 Kind = Literal["smoothed", "subsample"]
+# Share of replicates without an answer above which those left say nothing: they are the ones that hold the unit itself.
+_MISSING = 0.5
 # Replicates drawn together; a part of what makes the answer.
 _BLOCK = 20
+# Sizes of subsamples over which their intervals' volatility is taken.
+_WINDOW = 5
 # Above which a correction for bias takes away more than it adds: 4 σ² < σ² + bias².
 _ADVISED = np.sqrt(3.0)
 
@@ -49,7 +55,7 @@ class FrontierBootstrap:
     bandwidth : float
         Of the smoothed kind; else NaN.
     subset : int
-        Units of a subsample; else 0.
+        Units of a subsample; 0 for the smoothed kind.
     level : float
     """
 
@@ -65,6 +71,11 @@ class FrontierBootstrap:
         read_only(self)
 
     @property
+    def missing(self) -> Floats:
+        """Share of the replicates that came nowhere near each unit (k,); above a half its interval is withheld."""
+        return np.asarray(np.isnan(self.errors).mean(axis=0))
+
+    @property
     def bias(self) -> Floats:
         """Bias of the distances (k,): below zero, since the frontier found lies within the true one."""
         return np.asarray(np.nanmean(self.errors, axis=0))
@@ -77,9 +88,8 @@ class FrontierBootstrap:
     @property
     def interval(self) -> tuple[Floats, Floats]:
         """Ends of the basic interval of the distances, (k,) each."""
-        tail = (1.0 - self.level) / 2.0
-        low, high = np.nanquantile(self.errors, [tail, 1.0 - tail], axis=0)
-        return self.delta - high, self.delta - low
+        ends = basic_interval(self.delta, self.errors, self.level)
+        return tuple(np.where(self.missing > _MISSING, np.nan, end) for end in ends)  # type: ignore[return-value]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a unit, on the scale of efficiencies.
@@ -119,20 +129,12 @@ def bootstrap_of(
     progress: Callable[[int], None] | None,
 ) -> FrontierBootstrap:
     """Return what `DEAFit.bootstrap` documents."""
-    model, k = fit.model, len(fit.goods)
     if kind not in get_args(Kind):
         raise SpecificationError(f"kind={kind!r}; allowed are {', '.join(map(repr, get_args(Kind)))}")
-    if model.orientation not in ("input", "output"):
-        raise SpecificationError("bootstrap needs an efficiency: orientation='input' or 'output'")
     whole("replicates", replicates, least=100, what="enough for the tails of an interval")
     share("level", level)
-    side: Side = "input" if model.orientation == "input" else "output"
-    delta = np.asarray(1.0 / fit.efficiency)
-    usable = np.isfinite(delta)
-    if not usable.all():
-        raise SpecificationError(f"{int((~usable).sum())} units have no efficiency; leave them out, and fit again")
-    # Rounding puts some on the frontier a little beyond it.
-    delta = np.maximum(delta, 1.0)
+    side, delta = distances_of(fit, "bootstrap")
+    k = len(delta)
     if kind == "smoothed":
         if subset is not None:
             raise SpecificationError("subset belongs to kind='subsample'")
@@ -141,14 +143,66 @@ def bootstrap_of(
             raise SpecificationError(f"bandwidth={bandwidth!r}; give a rule, or a number above 0")
         work, m = _smoothed(fit, delta, h, side), 0
     else:
-        m = round(k**0.7) if subset is None else subset
-        whole("subset", m, least=fit.goods.goods.shape[1] + 1, most=k - 1, what="units of a subsample")
-        work, h = _subsampled(fit, delta, m, side), float("nan")
+        least, found = fit.goods.goods.shape[1] + 1, generator(rng)
+        if subset is None:
+            m = _least_volatile(fit, delta, side, least=least, replicates=max(100, replicates // 10), rng=found)
+        else:
+            whole("subset", subset, least=least, most=k - 1, what="units of a subsample")
+            m = subset
+        work, h, rng = _subsampled(fit, delta, m, side), float("nan"), found
     parts = map_blocks(work, replicates, block=_BLOCK, rng=generator(rng), workers=workers, progress=progress)
     errors = np.concatenate(parts)
-    return FrontierBootstrap(
+    found_by = FrontierBootstrap(
         unit=fit.unit, delta=delta, errors=errors, kind=kind, bandwidth=h, subset=m, level=level
     )  # fmt: skip
+    far = found_by.missing > _MISSING
+    if far.any():
+        warnings.warn(
+            f"{int(far.sum())} of {k} units have no interval, since more than half of the subsamples come nowhere near "
+            f"them: {listed(fit.unit[far])}",
+            PartialResultWarning,
+            stacklevel=4,
+        )
+    return found_by
+
+
+def distances_of(fit: DEAFit, what: str) -> tuple[Side, Floats]:
+    """Return the side that moves and the distances (k,) of a fit, 1 or more, or raise where there are none."""
+    if fit.model.orientation not in ("input", "output"):
+        raise SpecificationError(f"{what} needs an efficiency: orientation='input' or 'output'")
+    delta = np.asarray(1.0 / fit.efficiency)
+    if not np.isfinite(delta).all():
+        raise SpecificationError(
+            f"{int((~np.isfinite(delta)).sum())} units have no efficiency; leave them out, and fit again"
+        )
+    # Rounding puts some on the frontier a little beyond it.
+    return ("input" if fit.model.orientation == "input" else "output"), np.maximum(delta, 1.0)
+
+
+def basic_interval(delta: Floats, errors: Floats, level: float) -> tuple[Floats, Floats]:
+    """Return the ends (k,) of intervals for distances (k,), by errors (r, k) of replicates."""
+    tail = (1.0 - level) / 2.0
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        low, high = np.nanquantile(errors, [tail, 1.0 - tail], axis=0)
+    return delta - high, delta - low
+
+
+def _least_volatile(
+    fit: DEAFit, delta: Floats, side: Side, *, least: int, replicates: int, rng: np.random.Generator
+) -> int:
+    """Return the size of subsamples around which intervals change least, of k to the power .4, .45, …, .9."""
+    k = len(delta)
+    sizes = [m for m in sorted({round(k**power) for power in np.arange(0.4, 0.91, 0.05)}) if least <= m < k]
+    if len(sizes) < _WINDOW:
+        raise SpecificationError(f"{k} units are too few to choose the size of subsamples; give subset")
+    ends = []
+    for m in sizes:
+        errors = np.concatenate(map_blocks(_subsampled(fit, delta, m, side), replicates, block=_BLOCK, rng=rng))
+        ends.append(basic_interval(delta, errors, 0.95))
+    both = np.array(ends)
+    spread = [np.nanstd(both[j : j + _WINDOW], axis=0).sum(axis=0) for j in range(len(sizes) - _WINDOW + 1)]
+    return sizes[int(np.nanmean(spread, axis=1).argmin()) + _WINDOW // 2]
 
 
 def _smoothed(fit: DEAFit, delta: Floats, bandwidth: float, side: Side) -> Callable[[int, np.random.Generator], Floats]:

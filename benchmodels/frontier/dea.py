@@ -11,18 +11,19 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.asked import whole
-from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
+from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier.bootstrap import FrontierBootstrap, bootstrap_of
 from benchmodels.frontier.influence import Influence, influence_of, removals_of
 from benchmodels.frontier.programs import Programs, solved
-from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_missing
+from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_few, warn_of_missing
+from benchmodels.frontier.second_stage import SecondStage, second_stage_of
 from benchmodels.kernels.scale import nature_of_returns, scale_efficiency
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
 from benchmodels.kernels.technology import Technology, bounds_of
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ def fit_dea(model: DEA, goods: Goods) -> DEAFit:
     """Return what `DEA.fit` documents."""
     technology = Technology(goods.inputs, goods.outputs, bounds_of(model.returns))
     fit = DEAFit(model=model, goods=goods, technology=technology)
-    _warn_of_dimensions(fit)
+    warn_of_few(fit)
     warn_of_missing(fit.scores, "")
     return fit
 
@@ -309,7 +310,7 @@ class DEAFit(Scored):
         self,
         *,
         replicates: int = 2000,
-        kind: Literal["smoothed", "subsample"] = "smoothed",
+        kind: Literal["subsample", "smoothed"] = "subsample",
         bandwidth: Rule | float = "silverman",
         subset: int | None = None,
         level: float = 0.95,
@@ -322,13 +323,14 @@ class DEAFit(Scored):
         Parameters
         ----------
         replicates : int, default 2000
-        kind : {'smoothed', 'subsample'}, default 'smoothed'
-            Simar and Wilson's smoothed bootstrap, for which inefficiency is alike everywhere (homogeneous); or
-            subsamples of units, which need no such thing and say less (Kneip, Simar, Wilson 2008).
+        kind : {'subsample', 'smoothed'}, default 'subsample'
+            Subsamples of units (Kneip, Simar, Wilson 2008); or Simar and Wilson's smoothed bootstrap, for which
+            inefficiency is alike everywhere (homogeneous).
         bandwidth : {'silverman', 'normal', 'cross-validated'} or float, default 'silverman'
             Of the smoothed kind, as `benchmodels.kernels.smoothed_scores.bandwidth_of`.
         subset : int, optional
-            Units of a subsample; by default k to the power .7.
+            Units of a subsample; by default the one of k to the power .4, .45, …, .9 around which intervals move least
+            (their standard deviation over five sizes, in a tenth of the replicates).
         level : float, default .95
         rng : int, Generator or None
             The same seed gives the same answer, whatever the number of workers.
@@ -347,13 +349,18 @@ class DEAFit(Scored):
         DataError
             So few units within the frontier that there is nothing to smooth.
 
+        Warns
+        -----
+        PartialResultWarning
+            Units that more than half of the subsamples come nowhere near: they have no interval.
+
         Notes
         -----
-        **Intervals hold less often than they say.** Over 20 simulated tables of 98 units with half-normal waste and
-        variable returns, 95 % intervals held the truth for .49 of the units with one input and one output and for .40
-        with four and two (smoothed, Silverman's bandwidth), for .88 and .64 (subsamples of k to the .7) and for .91 and
-        .69 (k to the .5): where goods are many the bias is larger than any of them can tell. Read them as lower bounds
-        of the uncertainty, and rank nobody by them.
+        **Intervals hold less often than they say.** Over 100 simulated tables of 98 units with half-normal waste and
+        variable returns, 95 % intervals held the truth for .87 of the units with one input and one output, .82 with
+        three and one, .71 with four and two; smoothed, with Silverman's bandwidth, for .51, .55 and .41. Where goods
+        are many the bias is larger than any of them can tell. Read them as lower bounds of the uncertainty, and rank
+        nobody by them.
 
         References
         ----------
@@ -363,6 +370,39 @@ class DEAFit(Scored):
             self, replicates=replicates, kind=kind, bandwidth=bandwidth, subset=subset, level=level, rng=rng,
             workers=workers, progress=progress,
         )  # fmt: skip
+
+    def second_stage(
+        self,
+        data: object,
+        columns: Sequence[str],
+        *,
+        algorithm: Literal[1, 2] = 2,
+        first: int = 100,
+        replicates: int = 2000,
+        level: float = 0.95,
+        rng: int | np.random.Generator | None = None,
+    ) -> SecondStage:
+        """Regress distances on what surrounds the units, as Simar and Wilson (2007) do: truncated, and bootstrapped.
+
+        It is taken for granted that surroundings do not move the frontier itself (separability); where they do, hold
+        units against those in the same surroundings (``environment``, ``composition``).
+
+        Parameters
+        ----------
+        data : dataframe
+            One row a unit, joined by label; columns : sequence of str, numbers.
+        algorithm : {2, 1}, default 2
+            With distances corrected for their bias, by ``first`` replicates; or as they were found.
+        first, replicates, level, rng
+            Replicates for the bias and for the errors; the intervals' level; a seed.
+
+        References
+        ----------
+        Simar & Wilson (2007), J Econometrics 136:31-64.
+        """
+        return second_stage_of(
+            self, data, columns, algorithm=algorithm, first=first, replicates=replicates, level=level, rng=rng
+        )
 
     def compare(
         self,
@@ -391,24 +431,3 @@ class DEAFit(Scored):
             Another orientation than 'input' or 'output'.
         """
         return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
-
-
-def _warn_of_dimensions(fit: DEAFit) -> None:
-    """Warn of units that are held against few others in too many goods (Cooper, Seiford, Tone 2007)."""
-    m, s = fit.goods.inputs.shape[1], fit.goods.outputs.shape[1]
-    wanted = max(m * s, 3 * (m + s))
-    few = fit.comparables < wanted
-    if not few.any():
-        return
-    if few.all():
-        who = f"{fit.comparables.max()} units are few for {m} inputs and {s} outputs (at least {wanted} are advised)"
-        which = "most"
-    else:
-        who = (
-            f"{int(few.sum())} of {len(few)} units are held against few others for {m} inputs and {s} outputs (at "
-            f"least {wanted}, themselves included, are advised): {listed(fit.unit[few])}"
-        )
-        which = "most of these"
-    warnings.warn(
-        f"{who}: {which} will look efficient, for want of anyone to be held against", BenchmodelsWarning, stacklevel=4
-    )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmodels._version import __version__
 from benchmodels.comparison import Comparison, Source
-from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Asked", "Scored", "Scores", "compared", "read_only", "share_made", "warn_of_missing"]
+__all__ = ["Asked", "Scored", "Scores", "compared", "read_only", "share_made", "warn_of_few", "warn_of_missing"]
 
 _WHY = {
     "infeasible": (
@@ -245,3 +245,24 @@ def warn_of_missing(scores: Scores, which: str) -> None:
             PartialResultWarning,
             stacklevel=4,
         )
+
+
+def warn_of_few(fit: Scored) -> None:
+    """Warn of units that are held against few others in too many goods (Cooper, Seiford, Tone 2007)."""
+    m, s = fit.goods.inputs.shape[1], fit.goods.outputs.shape[1]
+    wanted = max(m * s, 3 * (m + s))
+    few = fit.comparables < wanted
+    if not few.any():
+        return
+    if few.all():
+        who = f"{fit.comparables.max()} units are few for {m} inputs and {s} outputs (at least {wanted} are advised)"
+        which = "most"
+    else:
+        who = (
+            f"{int(few.sum())} of {len(few)} units are held against few others for {m} inputs and {s} outputs (at "
+            f"least {wanted}, themselves included, are advised): {listed(fit.unit[few])}"
+        )
+        which = "most of these"
+    warnings.warn(
+        f"{who}: {which} will look efficient, for want of anyone to be held against", BenchmodelsWarning, stacklevel=4
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmodels.errors import DataError, SpecificationError
+from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -31,7 +31,7 @@ TWO = {"inputs": ["x1", "x2"], "outputs": ["y"], "unit": "unit"}
 @pytest.mark.parametrize("returns", ["crs", "vrs", "drs"])
 def test_the_interval_lies_within_the_frontier(table, orientation, returns):
     fit = DEA(**TWO, orientation=orientation, returns=returns).fit(table)
-    found = fit.bootstrap(replicates=200, rng=1)
+    found = fit.bootstrap(kind="smoothed", replicates=200, rng=1)
     frame = found.to_frame()
     assert list(frame) == ["unit", "efficiency", "corrected", "lower", "upper", "bias", "std_error", "ratio", "advised"]
     np.testing.assert_allclose(frame["efficiency"], fit.efficiency, atol=1e-12)
@@ -43,7 +43,8 @@ def test_the_interval_lies_within_the_frontier(table, orientation, returns):
 def test_the_same_seed_gives_the_same_answer_for_any_number_of_workers(table):
     fit = DEA(**TWO).fit(table)
     one, two, other = (
-        fit.bootstrap(replicates=100, rng=seed, workers=workers) for seed, workers in ((5, 1), (5, 2), (6, 1))
+        fit.bootstrap(kind="smoothed", replicates=100, rng=seed, workers=workers)
+        for seed, workers in ((5, 1), (5, 2), (6, 1))
     )
     np.testing.assert_array_equal(one.errors, two.errors)
     assert not np.array_equal(one.errors, other.errors)
@@ -51,7 +52,7 @@ def test_the_same_seed_gives_the_same_answer_for_any_number_of_workers(table):
 
 def test_progress_and_bad_options(table):
     fit, done = DEA(**TWO).fit(table), []
-    fit.bootstrap(replicates=100, rng=1, progress=done.append)
+    fit.bootstrap(kind="smoothed", replicates=100, rng=1, progress=done.append)
     assert done == [20, 40, 60, 80, 100]
     for options, message in (
         ({"kind": "rows"}, "allowed are 'smoothed', 'subsample'"),
@@ -64,7 +65,7 @@ def test_progress_and_bad_options(table):
         ({"rng": "a"}, "rng='a'"),
     ):
         with pytest.raises(SpecificationError, match=message):
-            fit.bootstrap(**options)
+            fit.bootstrap(**({"kind": "smoothed"} | options))
     with pytest.raises(SpecificationError, match="needs an efficiency"):
         DEA(**TWO, orientation="graph").fit(table).bootstrap()
 
@@ -74,13 +75,13 @@ def test_nothing_to_smooth():
     with pytest.warns(Warning, match="few"):
         fit = DEA(inputs=["x"], outputs=["y"], unit="unit", returns="crs").fit(alike.iloc[:3])
     with pytest.raises(DataError, match="too few to smooth"):
-        fit.bootstrap()
+        fit.bootstrap(kind="smoothed")
 
 
 def test_circles_are_kept(table):
     """Kinds that are never held against each other: each half's errors are those of its own pseudo-units."""
     fit = DEA(**TWO, environment={"z": "same"}).fit(table)
-    found = fit.bootstrap(replicates=200, rng=2).to_frame()
+    found = fit.bootstrap(kind="smoothed", replicates=200, rng=2).to_frame()
     assert (found["upper"] <= found["efficiency"] + 1e-3).all()
     halves = fit.bootstrap(replicates=200, rng=2, kind="subsample", subset=40).to_frame()
     assert (halves["lower"] < halves["upper"]).all()
@@ -102,7 +103,7 @@ def test_as_rdea_under_its_own_bandwidth(rule, returns, orientation):
     results, frame, asked = kept("rdea_robust_syn_dea_a")
     theirs = results[f"{orientation}|{returns}|{rule}"]
     model = DEA(**asked, returns={"variable": "vrs", "constant": "crs"}[returns], orientation=orientation)
-    found = model.fit(frame).bootstrap(bandwidth=theirs["bw"], replicates=1000, rng=4)
+    found = model.fit(frame).bootstrap(kind="smoothed", bandwidth=theirs["bw"], replicates=1000, rng=4)
     ours = 1.0 / (found.delta + found.errors)
     mean, spread = np.array(theirs["boot_mean"]), np.array(theirs["boot_sd"])
     apart = np.abs(ours.mean(axis=0) - mean) / (spread * np.sqrt(2 / 1000))
@@ -119,6 +120,35 @@ def test_as_benchmarking_in_spread(name):
     for asking, theirs in results.items():
         returns, side = asking.split("|")
         fit = DEA(**asked, returns=returns, orientation={"in": "input", "out": "output"}[side]).fit(frame)
-        found = fit.bootstrap(replicates=400, rng=2)
+        found = fit.bootstrap(kind="smoothed", replicates=400, rng=2)
         ours = 1.0 / (found.delta + found.errors) if side == "in" else found.delta + found.errors
         assert ours.std(axis=0).mean() == pytest.approx(np.mean(theirs["boot_sd"]), rel=0.1)
+
+
+def test_subsamples(table):
+    """Sizes are chosen where intervals are quiet; nobody has an interval that most subsamples say nothing of."""
+    fit = DEA(**TWO).fit(table)
+    with pytest.warns(PartialResultWarning, match="of 60 units have no interval"):
+        one, two = (fit.bootstrap(replicates=200, rng=3, workers=workers) for workers in (1, 2))
+    np.testing.assert_array_equal(one.errors, two.errors)
+    assert one.kind == "subsample" and 5 <= one.subset <= 45
+    frame = one.to_frame()
+    known = frame[frame["lower"].notna()]
+    assert (known["lower"] < known["upper"]).all() and (known["upper"] <= known["efficiency"] + 1e-9).mean() > 0.9
+    assert len(known) == (one.missing <= 0.5).sum() > 50
+    # Output 1.5 times as much as anyone's: most subsamples hold nobody that makes so much.
+    far = pd.concat([table, table.loc[[0]].assign(unit=60, y=1.5 * table["y"].max())])
+    with pytest.warns(PartialResultWarning, match="of 61 units have no interval, .*60"):
+        found = DEA(**TWO).fit(far).bootstrap(replicates=200, rng=3, subset=15)
+    assert np.isnan(found.to_frame()["lower"].iloc[60]) and found.missing[60] > 0.5
+
+
+def test_a_subsample_by_hand(table):
+    """Errors are those of distances to the frontier of each subsample, times the rate."""
+    fit = DEA(**TWO, returns="crs", orientation="output").fit(table)
+    found = fit.bootstrap(replicates=100, rng=9, subset=20)
+    rng = np.random.default_rng(9).spawn(5)[0]
+    units = np.sort(rng.choice(60, 20, replace=False))
+    theirs = DEA(**TWO, returns="crs", orientation="output").fit(table.iloc[units]).evaluate(table)
+    expected = (20 / 60) ** (2 / 3) * (theirs.expansion - fit.expansion)
+    np.testing.assert_allclose(found.errors[0], expected, atol=1e-9)
