@@ -78,12 +78,17 @@ class FrontierBootstrap:
     @property
     def bias(self) -> Floats:
         """Bias of the distances (k,): below zero, since the frontier found lies within the true one."""
-        return np.asarray(np.nanmean(self.errors, axis=0))
+        known = np.isfinite(self.errors)
+        count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+        return np.asarray(np.where(known, self.errors, 0.0).sum(axis=0) / count)
 
     @property
     def std_error(self) -> Floats:
         """Standard error of the distances (k,)."""
-        return np.asarray(np.nanstd(self.errors, axis=0, ddof=1))
+        known = np.isfinite(self.errors)
+        count = np.where(known.sum(axis=0) > 1, known.sum(axis=0) - 1.0, np.nan)
+        square = np.where(known, self.errors - self.bias, 0.0) ** 2
+        return np.asarray(np.sqrt(square.sum(axis=0) / count))
 
     @property
     def interval(self) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
-from benchmodels.frontier import DEA
+from benchmodels.frontier import DEA, FrontierBootstrap
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 KEPT = SHARED / "reference" / "dea"
@@ -152,3 +152,18 @@ def test_a_subsample_by_hand(table):
     theirs = DEA(**TWO, returns="crs", orientation="output").fit(table.iloc[units]).evaluate(table)
     expected = (20 / 60) ** (2 / 3) * (theirs.expansion - fit.expansion)
     np.testing.assert_allclose(found.errors[0], expected, atol=1e-9)
+
+
+def test_bias_and_spread_are_of_the_replicates_that_came_near():
+    errors = np.array([[0.0, np.nan, 1.0], [-1.0, np.nan, np.nan], [-2.0, np.nan, np.nan]])
+    found = FrontierBootstrap(
+        unit=np.array(["a", "b", "c"], dtype=object), delta=np.array([1.5, 2.0, 1.0]), errors=errors,
+        kind="subsample", bandwidth=float("nan"), subset=5, level=0.95,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.bias, [-1.0, np.nan, 1.0])
+    np.testing.assert_allclose(found.std_error, [1.0, np.nan, np.nan])
+    np.testing.assert_allclose(found.missing, [0, 1, 2 / 3])
+    frame = found.to_frame()
+    assert frame["lower"].isna().tolist() == [False, True, True]
+    np.testing.assert_allclose(frame["corrected"][0], 1 / 2.5)
+    assert frame["ratio"][0] == 1.0 and not frame["advised"].any()
