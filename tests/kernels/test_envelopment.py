@@ -433,3 +433,14 @@ def test_replicates_of_a_point_are_where_it_begins(returns, towards):
     assert set(inside.status) == {OPTIMAL} and inside.beta.min() < -0.01
     np.testing.assert_allclose(inside.beta, outside.beta, atol=1e-11)
     assert not inside.cold.any() and largest_residual(inside).max() < SOLVER
+
+
+@pytest.mark.parametrize("spread", [1e-5, 1e-6])
+def test_a_pivot_that_is_small_but_the_only_one(spread):
+    """Unit 246 is worth 1e-8 more than the least in the flat good: without that pivot it has no answer at all."""
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(1, 2, (300, 3)), rng.uniform(1, 2, (300, 3))
+    x[:, 0] = 1 + spread * rng.uniform(-1, 1, 300)
+    found = scores(x, y, np.hstack([0 * x, y]), "vrs")
+    assert np.all(found.status == OPTIMAL) and not found.cold.any()
+    assert largest_residual(found).max() < SOLVER
