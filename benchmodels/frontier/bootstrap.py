@@ -101,7 +101,8 @@ class FrontierBootstrap:
 
         Columns ``unit, efficiency, corrected, lower, upper``: found, corrected for bias, and the ends of the interval
         for the true efficiency, below the one found; ``bias, std_error`` of the distance 1 / efficiency, ``ratio``
-        |bias| / std_error, and ``advised``: above √3 the corrected efficiency is nearer to the truth in mean square.
+        |bias| / std_error, and ``advised``: above √3 the corrected efficiency is nearer to the truth in mean square;
+        ``missing``, the share of replicates that came nowhere near the unit and are left out of all this.
         """
         low, high = self.interval
         bias, error = self.bias, self.std_error
@@ -117,6 +118,7 @@ class FrontierBootstrap:
                 "std_error": error,
                 "ratio": ratio,
                 "advised": ratio > _ADVISED,
+                "missing": self.missing,
             }
         return pd.DataFrame(frame).infer_objects()
 

@@ -9,16 +9,13 @@ import numpy as np
 from benchmodels.kernels.shared_columns import DUST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from benchmodels.kernels.shared_columns import Columns
+    from benchmodels.kernels.shared_columns import Allowed, Columns
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
-    Allowed = Callable[[Codes, int, int], Mask]
 
 __all__ = ["dual_steps", "short_places"]
 
@@ -48,7 +45,7 @@ def dual_steps(
     programs: Codes,
     code: Codes,
     inverse: Floats,
-    allowed: Callable[[Codes, int, int], Mask] | None = None,
+    allowed: Allowed | None = None,
 ) -> None:
     """Make bases fit their points; those that do not get there in 60 steps are left as they are.
 

@@ -33,7 +33,18 @@ def test_the_interval_lies_within_the_frontier(table, orientation, returns):
     fit = DEA(**TWO, orientation=orientation, returns=returns).fit(table)
     found = fit.bootstrap(kind="smoothed", replicates=200, rng=1)
     frame = found.to_frame()
-    assert list(frame) == ["unit", "efficiency", "corrected", "lower", "upper", "bias", "std_error", "ratio", "advised"]
+    assert list(frame) == [
+        "unit",
+        "efficiency",
+        "corrected",
+        "lower",
+        "upper",
+        "bias",
+        "std_error",
+        "ratio",
+        "advised",
+        "missing",
+    ]
     np.testing.assert_allclose(frame["efficiency"], fit.efficiency, atol=1e-12)
     assert (frame["lower"] < frame["upper"]).all() and (frame["upper"] <= frame["efficiency"] + 1e-3).all()
     assert (frame["bias"] < 0).mean() > 0.95 and frame["corrected"].between(frame["lower"] * 0.8, 1.0).all()
@@ -165,5 +176,6 @@ def test_bias_and_spread_are_of_the_replicates_that_came_near():
     np.testing.assert_allclose(found.missing, [0, 1, 2 / 3])
     frame = found.to_frame()
     assert frame["lower"].isna().tolist() == [False, True, True]
+    np.testing.assert_allclose(frame["missing"], found.missing)
     np.testing.assert_allclose(frame["corrected"][0], 1 / 2.5)
     assert frame["ratio"][0] == 1.0 and not frame["advised"].any()
