@@ -48,7 +48,7 @@ def simultaneous_level(
     Raises
     ------
     SpecificationError
-        No unit has an uncertainty, a level outside (0, 1), or fewer draws than 5 / (1 − level).
+        No unit has an uncertainty, or one by replicates; a level outside (0, 1), or fewer draws than 5 / (1 − level).
 
     Notes
     -----
@@ -61,6 +61,10 @@ def simultaneous_level(
     """
     share("level", level)
     whole("draws", draws)
+    if comparison.replicates is not None:
+        raise SpecificationError(
+            "a band is for normal errors; the intervals of this comparison are those of replicates"
+        )
     if draws * (1.0 - level) < 5.0:
         raise SpecificationError(
             f"draws={draws} is too few for level={level}; use {math.ceil(5 / (1 - level))} or more"

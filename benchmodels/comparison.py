@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Better", "Comparison", "Contrast", "NullKind", "Reference", "Source", "Standard"]
+__all__ = [
+    "Better",
+    "Comparison",
+    "Contrast",
+    "Coverage",
+    "NullKind",
+    "Reference",
+    "ReplicateKind",
+    "Source",
+    "Standard",
+]
 
 Standard = Literal["indirect", "direct"]
 Contrast = Literal["difference", "ratio", "rate"]
 Reference = Literal["others", "all"]
 Better = Literal["low", "high"]
 NullKind = Literal["sampling", "prediction"]
+ReplicateKind = Literal["errors", "draws"]
 
 _PER_UNIT = (
     "size",
@@ -73,13 +84,61 @@ class Source:
     rng: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How often what is asked for at a level held the truth when it was simulated: less often than the level says.
+
+    Parameters
+    ----------
+    level : float
+        As asked for in the simulation.
+    intervals, ranks, shrunken : float
+        Share of units whose interval, marginal rank set, and interval of the shrunken value held the truth; NaN where
+        that was not simulated.
+    all_ranks : float
+        Share of simulated tables where all simultaneous rank sets did.
+    simulated : str
+        What was simulated, as a sentence without a full stop.
+    """
+
+    level: float
+    intervals: float
+    ranks: float
+    all_ranks: float
+    shrunken: float
+    simulated: str
+
+    def reached(self, level: float) -> bool:
+        """Return whether intervals at a level were seen to hold as often as it says, to a hundredth."""
+        return level == self.level and round(self.intervals, 2) >= round(level, 2)
+
+    def of_ranks(self) -> str:
+        """Return what a reader must know beside rank sets."""
+        if not (np.isfinite(self.ranks) and np.isfinite(self.all_ranks)):
+            return f"how often these rank sets hold is not known, so that they have no level: {self.simulated}"
+        return (
+            f"rank sets asked for at {self.level:.0%} held the rank of {self.ranks:.0%} of the units, and of all units "
+            f"at once in {self.all_ranks:.0%} of the tables simulated: {self.simulated}"
+        )
+
+    def of_shrunken(self) -> str:
+        """Return what a reader must know beside intervals of shrunken values."""
+        if not np.isfinite(self.shrunken):
+            return f"how often these intervals hold is not known, so that they have no level: {self.simulated}"
+        return (
+            f"intervals of shrunken values asked for at {self.level:.0%} held {self.shrunken:.0%} of the truths "
+            f"simulated: {self.simulated}"
+        )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Comparison:
     """Observed against expected for k units, with the covariance of the k estimates.
 
     The covariance of the estimates is ``diag(noise) + shared @ core @ shared.T``: own sampling noise, and what the
     units share through the estimated expected values. ``core`` is symmetric and may be indefinite (a unit left out
-    of its own expected value is *negatively* tied to the others). All arrays are read-only copies.
+    of its own expected value is *negatively* tied to the others). Where there are replicates it is theirs. All arrays
+    are read-only copies.
 
     Parameters
     ----------
@@ -114,11 +173,18 @@ class Comparison:
     standard, contrast, reference, level, better
         As asked of ``compare``; ``better`` says which direction is better, or None.
     source : Source
+    replicates : (b, k) array, optional
+        Joint uncertainty that is neither normal nor centred, in the estimate's unit of measure; ``noise`` is then its
+        variance, and nothing is shared. NaN where withheld.
+    replicate_kind : 'errors', 'draws' or None
+        Bootstrap errors θ* − θ̂, or draws from a posterior; None without replicates.
+    coverage : Coverage, optional
+        Where intervals hold less often than ``level`` says: how often they do. None where they do.
 
     Raises
     ------
     DataError
-        Arrays of different length, or duplicate unit labels.
+        Arrays of different length, duplicate unit labels, or replicates that are of no kind.
     """
 
     unit: NDArray[np.object_]
@@ -143,6 +209,9 @@ class Comparison:
     level: float
     better: Better | None
     source: Source
+    replicates: Floats | None = None
+    replicate_kind: ReplicateKind | None = None
+    coverage: Coverage | None = None
     std_error: Floats = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,6 +226,12 @@ class Comparison:
         q = self.shared.shape[1] if self.shared.ndim == 2 else -1
         if self.shared.shape != (k, q) or self.core.shape != (q, q):
             raise DataError(f"shared {self.shared.shape} and core {self.core.shape} do not fit {k} units")
+        if (self.replicates is None) != (self.replicate_kind is None):
+            raise DataError("replicates need a replicate_kind, and a kind needs replicates: 'errors' or 'draws'")
+        if self.replicates is not None:
+            self._freeze("replicates", np.array(self.replicates, dtype=np.float64))
+            if self.replicates.ndim != 2 or self.replicates.shape[1] != k or q:
+                raise DataError(f"replicates have shape {self.replicates.shape}; (b, {k}) is needed, and none shared")
         if len(set(self.unit.tolist())) != k:
             raise DataError("unit labels must be unique in a comparison")
         spread = self.noise + np.einsum("kq,qr,kr->k", self.shared, self.core, self.shared)
@@ -186,15 +261,36 @@ class Comparison:
 
     @property
     def different(self) -> NDArray[np.object_]:
-        """Verdict on each unit by its own noise: 'above', 'below', 'not different' or 'withheld'."""
+        """Verdict on each unit by its own noise: 'above', 'below', 'not different' or 'withheld'.
+
+        Of all units where intervals were seen to hold less often than they say (`coverage`).
+        """
+        if self.coverage is not None and not self.coverage.reached(self.level):
+            return np.full(len(self), "withheld", dtype=object)
         verdict = np.full(len(self), "not different", dtype=object)
         verdict[self.lower > self.null] = "above"
         verdict[self.upper < self.null] = "below"
         verdict[~(np.isfinite(self.lower) | np.isfinite(self.upper))] = "withheld"
         return verdict
 
+    @property
+    def corrected(self) -> Floats:
+        """The estimates (k,) without the bias that bootstrap errors tell of; as they are where there are none."""
+        if self.replicates is None or self.replicate_kind != "errors":
+            return self.estimate
+        return np.asarray(self.estimate - self.replicates.mean(axis=0))
+
+    def errors(self) -> Floats | None:
+        """Return the errors (b, k) of the corrected estimates, about zero; None where they are normal."""
+        if self.replicates is None:
+            return None
+        centred: Floats = self.replicates - self.replicates.mean(axis=0)
+        return centred if self.replicate_kind == "errors" else -centred
+
     def covariance(self) -> Floats:
         """Return the (k, k) covariance of the estimates. Memory k²: for 98 units, not for 100,000."""
+        if self.replicates is not None:
+            return np.atleast_2d(np.cov(self.replicates, rowvar=False))
         return np.diag(self.noise) + self.shared @ self.core @ self.shared.T
 
     def to_frame(self) -> pd.DataFrame:
@@ -208,4 +304,6 @@ class Comparison:
         """Return the comparison of some of the units, by position; their estimates do not change."""
         per_unit = {name: getattr(self, name)[units] for name in ("unit", "withheld", "shared", *_PER_UNIT)}
         rest = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in per_unit}
+        if self.replicates is not None:
+            rest["replicates"] = self.replicates[:, units]
         return Comparison(**per_unit, **rest)

@@ -127,7 +127,10 @@ class Withholding:
         source, target = np.array([place[label] for label in published], dtype=np.intp), np.flatnonzero(~self.withheld)
         filled: dict[str, Any] = {f.name: getattr(comparison, f.name) for f in fields(comparison) if f.init}
         for name, values in filled.items():
-            if isinstance(values, np.ndarray) and name != "core":
+            if name == "replicates" and values is not None:
+                filled[name] = np.full((len(values), len(self.unit)), np.nan)
+                filled[name][:, target] = values[:, source]
+            elif isinstance(values, np.ndarray) and name != "core":
                 empty = 0.0 if name == "shared" else self.reason if name == "withheld" else np.nan
                 filled[name] = np.full((len(self.unit), *values.shape[1:]), empty, dtype=values.dtype)
                 filled[name][target] = values[source]

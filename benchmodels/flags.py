@@ -78,7 +78,8 @@ class Flags:
         ``null_share``; NaN with it.
     expected_false_at_most : float
         The same were all units exactly as expected.
-    reference : ReferenceDistribution
+    reference : ReferenceDistribution or None
+        None where nobody is expected to be at the null, as at a frontier, and *unusual* is withheld.
     """
 
     unit: NDArray[np.object_]
@@ -94,12 +95,12 @@ class Flags:
     null_share: float
     expected_false: float
     expected_false_at_most: float
-    reference: ReferenceDistribution
+    reference: ReferenceDistribution | None
 
     def __repr__(self) -> str:
         counts = {verdict: int((self.unusual == verdict).sum()) for verdict in ("above", "below", "withheld")}
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        by = f"{self.reference.method} at {self.reference.level}"
+        by = "nothing" if self.reference is None else f"{self.reference.method} at {self.reference.level}"
         return f"Flags({len(self.unit)} units; unusual by {by}: {told})"
 
     def to_frame(self) -> pd.DataFrame:
@@ -140,6 +141,7 @@ def flag(
     Returns
     -------
     Flags
+        All verdicts are 'withheld' where intervals are known to hold less often than they say (a frontier's).
 
     Raises
     ------
@@ -165,13 +167,11 @@ def flag(
     share("false_discovery_rate", false_discovery_rate, example=0.05)
     if not isinstance(margin, Real):
         raise SpecificationError(f"margin={margin!r}; give a number of 0 or more, in the estimate's unit of measure")
-    reference = reference_distribution(
-        comparison, method=method, level=level, winsorise=winsorise, truncate=truncate, sides=sides, scale=scale
-    )
-    unusual = np.full(len(comparison), "not unusual", dtype=object)
-    unusual[comparison.estimate > reference.upper] = "above"
-    unusual[comparison.estimate < reference.lower] = "below"
-    unusual[np.isnan(reference.z) | np.isnan(reference.upper)] = "withheld"
+    reference = None
+    if np.isfinite(comparison.null_std_error).any() or not np.isfinite(comparison.std_error).any():
+        reference = reference_distribution(
+            comparison, method=method, level=level, winsorise=winsorise, truncate=truncate, sides=sides, scale=scale
+        )
     different = comparison.different
     deviation = comparison.estimate - comparison.null
     own = np.where(different == "withheld", np.nan, comparison.std_error)
@@ -184,8 +184,8 @@ def flag(
         unit=comparison.unit,
         estimate=comparison.estimate,
         different=different,
-        unusual=unusual,
-        z=reference.z,
+        unusual=_unusual(comparison, reference),
+        z=np.full(len(comparison), np.nan) if reference is None else reference.z,
         discovery=_discoveries(deviation, adjusted, false_discovery_rate),
         adjusted_p=adjusted,
         practical=_practical(comparison, margin),
@@ -196,6 +196,16 @@ def flag(
         expected_false_at_most=shown * (1.0 - comparison.level),
         reference=reference,
     )
+
+
+def _unusual(comparison: Comparison, reference: ReferenceDistribution | None) -> NDArray[np.object_]:
+    if reference is None:
+        return np.full(len(comparison), "withheld", dtype=object)
+    verdict = np.full(len(comparison), "not unusual", dtype=object)
+    verdict[comparison.estimate > reference.upper] = "above"
+    verdict[comparison.estimate < reference.lower] = "below"
+    verdict[np.isnan(reference.z) | np.isnan(reference.upper)] = "withheld"
+    return verdict
 
 
 def _discoveries(deviation: Floats, adjusted: Floats, rate: float) -> NDArray[np.object_]:

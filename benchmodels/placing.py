@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from benchmodels.asked import whole
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels import rank_sets
-from benchmodels.kernels.pairwise_errors import satterthwaite
-from benchmodels.kernels.rank_sets import confidence_sets, min_rank
-from benchmodels.ranking import drawn, entropy, rankable, upward
+from benchmodels.kernels.rank_sets import min_rank
+from benchmodels.pairs import pair_differences
+from benchmodels.ranking import drawn, entropy, rankable, upward, upward_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,7 +219,8 @@ def best_set(
     source = drawn(level, draws, rng, overlap_threshold)
     ranked, kept, notes = rankable(comparison, overlap_threshold)
     whole("tau", tau, most=len(ranked), what="the number of units ranked")
-    value = upward(ranked) if end == "best" else -upward(ranked)
+    sign = 1.0 if end == "best" else -1.0
+    value, errors = sign * upward(ranked), upward_errors(ranked)
     found = rank_sets.best_set(
         value,
         ranked.covariance(),
@@ -230,6 +230,7 @@ def best_set(
         level=level,
         draws=draws,
         rng=source,
+        errors=None if errors is None else sign * errors,
     )
     return BestSet(
         unit=comparison.unit,
@@ -287,7 +288,8 @@ def differs(
     Notes
     -----
     The interval is normal, or Student's t with the degrees of freedom of the two own noises together
-    (`benchmodels.kernels.pairwise_errors.satterthwaite`). The simultaneous verdict is by the critical value of all
+    (`benchmodels.kernels.pairwise_errors.satterthwaite`); of a comparison with replicates the basic one, of the
+    difference corrected for bias. The simultaneous verdict is by the critical value of all
     pairs, after its last step (`rank`).
     """
     places = [_known(comparison, unit) for unit in (first, second)]
@@ -296,7 +298,7 @@ def differs(
     source = drawn(level, draws, rng, overlap_threshold)
     ranked, kept, notes = rankable(comparison, overlap_threshold)
     i, j = (int(kept[:place].sum()) for place in places)
-    pair = _pairs(ranked, i, np.array([j]), level=level, draws=draws, rng=source)
+    pair = pair_differences(ranked, i, np.array([j]), level=level, draws=draws, rng=source)
     return Difference(
         first=first,
         second=second,
@@ -360,45 +362,16 @@ def differences(
     ranked, kept, notes = rankable(comparison, overlap_threshold)
     place = np.cumsum(kept) - 1
     known = kept[at]
-    pairs = _pairs(ranked, int(place[i]), place[at[known]], level=level, draws=draws, rng=source)
+    pairs = pair_differences(ranked, int(place[i]), place[at[known]], level=level, draws=draws, rng=source)
     return Differences(
         unit=unit,
         other=comparison.unit[at],
-        difference=comparison.estimate[i] - comparison.estimate[at],
+        difference=comparison.corrected[i] - comparison.corrected[at],
         **{name: _spread(value, known) for name, value in pairs.items() if name != "difference"},
         level=level,
         notes=tuple(notes),
         rng=entropy(source),
     )
-
-
-def _pairs(
-    ranked: Comparison, i: int, others: Positions, *, level: float, draws: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Return difference, interval and verdicts of unit i against each of the others."""
-    covariance = ranked.covariance()
-    critical = confidence_sets(
-        upward(ranked), covariance, noise=ranked.noise, df=ranked.df, level=level, draws=draws, rng=rng
-    ).simultaneous_critical
-    difference = ranked.estimate[i] - ranked.estimate[others]
-    variance = covariance[i, i] + np.diagonal(covariance)[others] - 2.0 * covariance[i, others]
-    std_error = np.sqrt(variance)
-    df = satterthwaite(ranked.noise[i], ranked.noise[others], ranked.df[i], ranked.df[others], variance)
-    t, tail = difference / std_error, (1.0 - level) / 2.0
-    known = np.isinf(df)
-    half = std_error * -np.where(known, ndtri(tail), stdtrit(np.where(known, 1.0, df), tail))
-    verdict = np.where(difference > half, "above", np.where(difference < -half, "below", "not different"))
-    return {
-        "difference": difference,
-        "std_error": std_error,
-        "lower": difference - half,
-        "upper": difference + half,
-        "df": df,
-        "p_value": 2.0 * np.where(known, ndtr(-np.abs(t)), stdtr(np.where(known, 1.0, df), -np.abs(t))),
-        "verdict": verdict,
-        # Drawn critical values may miss the quantile of the pair alone by a little, and never say more than it.
-        "simultaneous": np.where(np.abs(t) > critical, verdict, "not different"),
-    }
 
 
 def _spread(value: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +11,16 @@ import pandas as pd
 
 from benchmodels.asked import generator, share, whole
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
-from benchmodels.kernels.rank_sets import RankSets, confidence_sets
+from benchmodels.kernels.rank_sets import RankSets, confidence_sets, min_rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmodels.comparison import Better, Comparison, Source
+    from benchmodels.comparison import Better, Comparison, Coverage, Source
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Ranking", "drawn", "entropy", "rank", "rankable", "upward"]
+__all__ = ["Ranking", "drawn", "entropy", "rank", "rankable", "upward", "upward_errors"]
 
 _NAMED = 10
 
@@ -52,6 +52,8 @@ class Ranking:
     rng : str
         Entropy of the generator.
     source : Source
+    coverage : Coverage, optional
+        Where sets hold less often than ``level`` says: how often they do; they are not to be called by their level.
     """
 
     unit: NDArray[np.object_]
@@ -68,13 +70,15 @@ class Ranking:
     notes: tuple[str, ...]
     rng: str
     source: Source
+    coverage: Coverage | None = None
 
     def __len__(self) -> int:
         return len(self.unit)
 
     def __repr__(self) -> str:
         told = f"{self._ranked} of {len(self)} units ranked, level={self.level}, draws={self.draws}"
-        return f"Ranking({told}, {self.order})"
+        doubt = "" if self.coverage is None else ", sets hold less often than the level says"
+        return f"Ranking({told}, {self.order}{doubt})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the ranking as a table; always the same columns in the same order, one row per unit."""
@@ -123,7 +127,9 @@ def rank(
     """Rank the units of a comparison, with marginal and simultaneous confidence sets for the ranks.
 
     Rank 1 is the lowest estimate when ``comparison.better`` is "low", else the highest. Estimates that are
-    equal after rounding to 12 significant digits share the smallest of their ranks.
+    equal after rounding to 12 significant digits share the smallest of their ranks. Where the comparison has
+    replicates, ranks are of the estimates as they were found, and sets of what they are when corrected for bias: a set
+    need not hold the rank found.
 
     Parameters
     ----------
@@ -133,7 +139,7 @@ def rank(
     level : float, default 0.95
         Coverage of each marginal set, and of all simultaneous sets together.
     draws : int, default 10,000
-        Draws behind the critical values.
+        Draws behind the critical values; where the comparison has replicates these are used, as many as they are.
     rng : int, numpy.random.Generator or None, default 0
         The same seed gives the same answer, whatever the order of rows; None takes fresh entropy. Either is
         recorded.
@@ -178,6 +184,7 @@ def rank(
     """
     source = drawn(level, draws, rng, overlap_threshold)
     ranked, kept, notes = rankable(comparison, overlap_threshold)
+    errors = upward_errors(ranked)
     sets = confidence_sets(
         upward(ranked),
         ranked.covariance(),
@@ -186,18 +193,21 @@ def rank(
         level=level,
         draws=draws,
         rng=source,
+        errors=errors,
     )
+    sets = replace(sets, rank=min_rank(-ranked.estimate if ranked.better == "low" else ranked.estimate))
     return Ranking(
         unit=comparison.unit,
         estimate=comparison.estimate,
         **_spread(sets, kept),
         level=level,
-        draws=draws,
+        draws=draws if errors is None else errors.shape[1],
         better=comparison.better,
         order=f"rank 1 is the {'lowest' if comparison.better == 'low' else 'highest'} estimate",
         notes=tuple(notes),
         rng=entropy(source),
         source=comparison.source,
+        coverage=comparison.coverage,
     )
 
 
@@ -212,8 +222,14 @@ def drawn(
 
 
 def upward(ranked: Comparison) -> Floats:
-    """Return the estimates with the best largest."""
-    return -ranked.estimate if ranked.better == "low" else ranked.estimate
+    """Return the estimates, corrected for bias where it is known, with the best largest."""
+    return -ranked.corrected if ranked.better == "low" else ranked.corrected
+
+
+def upward_errors(ranked: Comparison) -> Floats | None:
+    """Return the errors (k, b) of these, where they are not normal."""
+    errors = ranked.errors()
+    return None if errors is None else np.asarray(-errors.T if ranked.better == "low" else errors.T)
 
 
 def rankable(comparison: Comparison, overlap_threshold: float) -> tuple[Comparison, NDArray[np.bool_], list[str]]:
@@ -224,6 +240,8 @@ def rankable(comparison: Comparison, overlap_threshold: float) -> tuple[Comparis
             f"a rank needs at least two units with a known uncertainty; {int(kept.sum())} of {len(comparison)} have one"
         )
     notes = [*_left_out(comparison, kept), *_case_mix(comparison, kept, overlap_threshold)]
+    if comparison.coverage is not None:
+        notes.append(comparison.coverage.of_ranks())
     return comparison.take(np.flatnonzero(kept)), kept, notes
 
 

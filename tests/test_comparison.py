@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmodels import Comparison, DataError
-from benchmodels.comparison import Source
+from benchmodels.comparison import Coverage, Source
 
 SOURCE = Source(model="by hand", version="0", rows_read=3, rows_dropped=0, noise="nothing")
 
@@ -119,3 +119,81 @@ def test_labels_of_numbers_stay_numbers():
 def test_replace_makes_a_new_one():
     with pytest.raises((TypeError, ValueError), match="std_error"):
         replace(made(), std_error=np.zeros(4))
+
+
+def of_replicates(kind="errors", b=400, **changes):
+    """Four estimates of .02 with errors that are skewed, tied to each other, and not about zero."""
+    rng = np.random.default_rng(1)
+    errors = 0.01 * (rng.exponential(size=(b, 4)) + rng.exponential(size=(b, 1)) - 3.0)
+    given = {"replicates": errors, "replicate_kind": kind, "shared": np.zeros((4, 0)), "core": np.zeros((0, 0))}
+    return made(**(given | {"noise": errors.var(axis=0, ddof=1)} | changes)), errors
+
+
+def test_replicates_are_the_covariance_and_the_bias():
+    comparison, errors = of_replicates()
+    centred = errors - errors.mean(axis=0)
+    np.testing.assert_allclose(comparison.covariance(), centred.T @ centred / 399, rtol=1e-12)
+    np.testing.assert_allclose(comparison.std_error, np.sqrt(comparison.covariance().diagonal()), rtol=1e-12)
+    np.testing.assert_allclose(comparison.corrected, 0.02 - errors.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(comparison.errors(), centred, atol=1e-16)
+    assert made().errors() is None
+    np.testing.assert_array_equal(made().corrected, made().estimate)
+
+
+def test_posterior_draws_have_no_bias_and_errors_the_other_way_round():
+    comparison, draws = of_replicates("draws")
+    np.testing.assert_array_equal(comparison.corrected, comparison.estimate)
+    np.testing.assert_allclose(comparison.errors(), draws.mean(axis=0) - draws, atol=1e-16)
+
+
+def test_replicates_go_with_their_units_and_stay_closed():
+    comparison, errors = of_replicates()
+    part = comparison.take(np.array([2, 0]))
+    np.testing.assert_array_equal(part.replicates, errors[:, [2, 0]])
+    assert part.replicate_kind == "errors"
+    again = pickle.loads(pickle.dumps(comparison))
+    for each in (comparison, part, again):
+        with pytest.raises(ValueError, match="read-only"):
+            each.replicates[0] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"replicate_kind": None}, "need a replicate_kind"),
+        ({"replicates": None}, "need a replicate_kind"),
+        ({"replicates": np.zeros((5, 3))}, r"shape \(5, 3\); \(b, 4\)"),
+        ({"replicates": np.zeros(4)}, r"\(b, 4\) is needed"),
+        ({"shared": np.zeros((4, 1)), "core": np.ones((1, 1))}, "none shared"),
+    ],
+)
+def test_replicates_that_do_not_fit_are_refused(changes, said):
+    with pytest.raises(DataError, match=said):
+        of_replicates(**changes)
+
+
+def coverage(**changes):
+    values = {"level": 0.95, "intervals": 0.95, "ranks": 0.9, "all_ranks": 0.4, "shrunken": 0.7, "simulated": "so"}
+    return Coverage(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("found", "withheld"),
+    [
+        ({}, False),
+        ({"intervals": 0.946}, False),
+        ({"intervals": 0.94}, True),
+        ({"intervals": np.nan}, True),
+        ({"level": 0.9}, True),
+    ],
+)
+def test_verdicts_are_withheld_where_intervals_do_not_hold(found, withheld):
+    comparison = made(lower=np.full(4, 0.01), coverage=coverage(**found))
+    assert comparison.different.tolist() == ["withheld" if withheld else "above"] * 4
+
+
+def test_what_is_not_known_of_coverage_is_said():
+    assert coverage().of_ranks().startswith("rank sets asked for at 95% held the rank of 90% of the units")
+    assert coverage().of_shrunken().startswith("intervals of shrunken values asked for at 95% held 70%")
+    assert "not known" in coverage(ranks=np.nan).of_ranks()
+    assert "not known" in coverage(shrunken=np.nan).of_shrunken()

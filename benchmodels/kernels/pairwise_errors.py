@@ -176,7 +176,9 @@ def _correlation_root(correlation: Floats) -> Floats:
     return root
 
 
-def draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.random.Generator) -> PairwiseErrors:
+def draw_errors(
+    s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.random.Generator, errors: Floats | None = None
+) -> PairwiseErrors:
     """Draw the errors, and own noise where it is itself an estimate.
 
     Parameters
@@ -190,6 +192,8 @@ def draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.ran
     draws : int
         b.
     rng : numpy.random.Generator
+    errors : (k, b) array, optional
+        In place of normal draws; ``s`` is their covariance.
 
     Returns
     -------
@@ -216,7 +220,8 @@ def draw_errors(s: Floats, noise: Floats, df: Floats, *, draws: int, rng: np.ran
     if not (s2 > 1e-12 * (variance[:, None] + variance)).all():
         raise DataError("the difference of two estimates has no standard error; leave one of the two units out")
     normal, chi = rng.spawn(2)
-    z = np.ascontiguousarray(gaussian_draws(s, draws=draws, rng=normal).T)
+    drawn = gaussian_draws(s, draws=draws, rng=normal) if errors is None else errors
+    z = np.ascontiguousarray(drawn.T)
     inverse = 1.0 / np.sqrt(s2)
     share = (1.0 / variance) / (1.0 / variance).sum()
     centred = z - (z @ share)[:, None]

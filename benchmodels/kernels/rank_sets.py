@@ -103,6 +103,7 @@ def confidence_sets(
     draws: int = 10_000,
     side: Side = "both",
     rng: np.random.Generator,
+    errors: Floats | None = None,
 ) -> RankSets:
     """Return marginal and simultaneous confidence sets for the ranks of k units.
 
@@ -127,6 +128,9 @@ def confidence_sets(
         Which end of the sets is sought; the other is then 1 or k. A marginal bound on one side is closer; the
         simultaneous ones test every ordered pair on either side, and are the same.
     rng : numpy.random.Generator
+    errors : (k, b) array, optional
+        Joint errors θ̂ - θ about zero, as of a bootstrap, in place of normal ones; S is then their covariance, and
+        ``draws`` is b. Estimates are to be corrected for their bias beforehand.
 
     Returns
     -------
@@ -172,12 +176,12 @@ def confidence_sets(
     >>> sets.rank, sets.lower, sets.upper
     (array([1, 3, 2]), array([1, 2, 2]), array([1, 3, 3]))
     """
-    k = len(estimate)
+    k, draws = len(estimate), draws if errors is None else errors.shape[1]
     _check(k, noise, df, level, draws)
-    errors, t, order = _ordered(estimate, covariance, noise, df, draws, rng)
+    pairs, t, order = _ordered(estimate, covariance, noise, df, draws, rng, errors)
     top = draws - math.ceil(level * draws) + 1
-    critical = _marginal(errors, t, top, side)
-    joint = _simultaneous(errors, t, top)
+    critical = _marginal(pairs, t, top, side)
+    joint = _simultaneous(pairs, t, top)
     back = np.argsort(order)
     sets = {
         "lower": 1 + (t < -critical[:, None]).sum(axis=1) * (side != "upper"),
@@ -203,6 +207,7 @@ def best_set(
     level: float = 0.95,
     draws: int = 10_000,
     rng: np.random.Generator,
+    errors: Floats | None = None,
 ) -> BestSet:
     """Return the units that may be among the τ largest of θ in θ̂ ~ N(θ, S).
 
@@ -210,7 +215,7 @@ def best_set(
 
     Parameters
     ----------
-    estimate, covariance, noise, df, level, draws, rng
+    estimate, covariance, noise, df, level, draws, rng, errors
         As in `confidence_sets`. For the τ smallest, give the negative of the estimates.
     tau : int
         τ, from 1 to k, chosen before the estimates are seen.
@@ -254,22 +259,22 @@ def best_set(
     >>> found.member
     array([ True,  True,  True])
     """
-    k = len(estimate)
+    k, draws = len(estimate), draws if errors is None else errors.shape[1]
     _check(k, noise, df, level, draws)
     if not 1 <= tau <= k:
         raise SpecificationError(f"tau={tau!r}; give a whole number from 1 to {k}, the number of units")
-    errors, t, order = _ordered(estimate, covariance, noise, df, draws, rng)
+    pairs, t, order = _ordered(estimate, covariance, noise, df, draws, rng, errors)
     above = -t
     np.fill_diagonal(above, -np.inf)
     # A unit leaves, with all its pairs, when the critical value falls below this.
     leaves = np.sort(above, axis=1)[:, k - tau]
 
     def hypotheses(floor: float) -> tuple[Positions, Floats, Floats]:
-        draw, error, low, high = _collected(errors, floor)
+        draw, error, low, high = _collected(pairs, floor)
         return draw, error, np.maximum(above[low, high], leaves[low])
 
     top = draws - math.ceil(level * draws) + 1
-    critical = _step_down(hypotheses, _START * _widest(errors, top), top=top, draws=draws)
+    critical = _step_down(hypotheses, _START * _widest(pairs, top), top=top, draws=draws)
     member = np.empty(k, dtype=np.bool_)
     member[order] = leaves <= critical
     return BestSet(member=member, critical=critical)
@@ -282,6 +287,7 @@ def _ordered(
     df: Floats | None,
     draws: int,
     rng: np.random.Generator,
+    drawn: Floats | None = None,
 ) -> tuple[PairwiseErrors, Floats, Positions]:
     """Return draws and studentised differences of the units in ascending order, and that order."""
     k = len(estimate)
@@ -289,7 +295,8 @@ def _ordered(
     theta, s = estimate[order], covariance[np.ix_(order, order)]
     own = np.zeros(k) if noise is None else noise[order]
     freedom = np.full(k, np.inf) if df is None else df[order]
-    errors = draw_errors(s, own, freedom, draws=draws, rng=rng)
+    given = None if drawn is None else drawn[order]
+    errors = draw_errors(s, own, freedom, draws=draws, rng=rng, errors=given)
     return errors, (theta[:, None] - theta) * errors.inverse, order
 
 

@@ -135,6 +135,8 @@ def limits_of(outcome: Outcome) -> pd.DataFrame | None:
             # Too few units for it, or none to be found: the table has those that can be compared.
             continue
         reference = flags.reference
+        if reference is None:
+            continue
         rows.append(
             {
                 "method": kind,

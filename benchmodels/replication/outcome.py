@@ -276,6 +276,8 @@ def _verdicts(comparison: Comparison, asked: Asked) -> tuple[pd.DataFrame, Refer
         table["different"], table["unusual"], table["z"] = comparison.different, "withheld", np.nan
         return table, None, float("nan")
     reference = flags.reference
+    if reference is None:
+        return flags.to_frame(), None, float("nan")
     if reference.method == "prediction" and asked.limits != "tau":
         told = "prediction limits are used: one row a unit cannot tell noise from variation between units"
         warnings.warn(f"{told} (limits = {asked.limits!r} was asked)", BenchmodelsWarning, stacklevel=2)

@@ -42,7 +42,7 @@ def shrink(
     ----------
     comparison : Comparison
         k units. Units whose uncertainty is withheld stay NaN and carry no weight. Standard errors count as known, and
-        estimates as independent (see Notes).
+        estimates as independent (see Notes). With replicates, estimates are corrected for bias before they are shrunk.
     prior : {'normal', 'gamma', 'beta', 'npmle'}, default 'normal'
         Effects normal around the target; rate ratios gamma, of observed counts given expected ones; shares beta,
         of observed counts out of ``size`` trials; or any distribution at all (point estimates only).
@@ -102,7 +102,9 @@ def shrink(
         raise SpecificationError("prior='npmle' finds its own centre: towards='null' cannot be asked of it")
     kept = comparison.take(np.flatnonzero(used))
     notes = _left_out(comparison, used)
-    fit = normal_posterior(kept.estimate - kept.null, kept.std_error, design)
+    if comparison.coverage is not None:
+        notes.append(comparison.coverage.of_shrunken())
+    fit = normal_posterior(kept.corrected - kept.null, kept.std_error, design)
     precision, doubt = _precision(kept, design, fit.tau2)
     found = answer_of(kept, design, fit, prior=prior, interval=chosen, level=level)
     spread = {name: np.full(len(comparison), np.nan) for name in _PER_UNIT}
@@ -177,7 +179,7 @@ def _precision(kept: Comparison, design: Floats, tau2: float) -> tuple[Precision
     """Test for effects that go with precision, by standard errors that do not depend on the unit's own outcome."""
     known = np.isfinite(kept.null_std_error).all() and (kept.null_std_error > 0).all()
     noise = kept.null_std_error if known and kept.null_kind == "sampling" else kept.std_error
-    test = precision_test(kept.estimate - kept.null, noise, design, tau2)
+    test = precision_test(kept.corrected - kept.null, noise, design, tau2)
     if not test.p < _DOUBT:
         return test, []
     note = (

@@ -88,7 +88,7 @@ def _normal(kept: Comparison, fit: NormalPosterior, interval: Interval, level: f
     if interval == "posterior":
         half = -ndtri(0.5 * (1.0 - level)) * fit.std_error
     else:
-        residual = kept.estimate - kept.null - fit.target
+        residual = kept.corrected - kept.null - fit.target
         second, kurtosis = effect_moments(residual, kept.std_error, 1.0 / (s2 + fit.tau2))
         bias2 = (1.0 - fit.weight) ** 2 * max(second, fit.tau2)
         noise2 = fit.weight**2 * s2 + (1.0 - fit.weight) ** 2 * fit.target_variance
@@ -111,7 +111,7 @@ def _normal(kept: Comparison, fit: NormalPosterior, interval: Interval, level: f
 
 def _any_distribution(kept: Comparison, fit: NormalPosterior) -> Answer:
     target = kept.null + fit.target
-    mixture = npmle(kept.estimate - target, kept.std_error)
+    mixture = npmle(kept.corrected - target, kept.std_error)
     unknown = np.full(len(kept), np.nan)
     return Answer(
         target=target,
@@ -165,6 +165,8 @@ def _few_cases(expected: Floats, design: Floats) -> tuple[str, ...]:
 
 def _refuse_without_counts(kept: Comparison, prior: Literal["gamma", "beta"]) -> None:
     observed, expected, size = kept.observed, kept.expected, kept.size
+    if kept.replicates is not None:
+        raise SpecificationError(f"prior={prior!r} is for counts; the uncertainty of this comparison is by replicates")
     if kept.standard != "indirect":
         raise SpecificationError(
             f"prior={prior!r} needs compare(standard='indirect'), where observed is the unit's own"

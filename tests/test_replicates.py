@@ -1,0 +1,164 @@
+"""What is used of a comparison with replicates: their joint errors, whatever their shape, and their bias."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmodels import flag, rank, shrink, withheld_units
+from benchmodels.bands import simultaneous_level
+from benchmodels.comparison import Comparison, Coverage, Source
+from benchmodels.errors import SpecificationError
+from benchmodels.placing import best_set, differences, differs
+
+K, B = 12, 4000
+
+
+def made(estimate, errors, **rest):
+    k = len(estimate)
+    values = {
+        "unit": [f"Ærø {i}" for i in range(k)], "size": np.ones(k), "observed": estimate, "expected": np.ones(k),
+        "estimate": estimate, "lower": estimate - np.quantile(errors, 0.975, axis=0),
+        "upper": estimate - np.quantile(errors, 0.025, axis=0), "noise": errors.var(axis=0, ddof=1),
+        "shared": np.zeros((k, 0)), "core": np.zeros((0, 0)), "null": 1.0, "null_std_error": np.full(k, np.nan),
+        "df": np.full(k, np.inf), "overlap": np.full(k, np.nan), "withheld": np.full(k, "", object),
+        "standard": "indirect", "contrast": "difference", "reference": "all", "level": 0.95, "better": "low",
+        "source": Source(model="m", version="0", rows_read=k, rows_dropped=0, noise="replicates"),
+        "replicates": errors, "replicate_kind": "errors",
+    }  # fmt: skip
+    return Comparison(**(values | {"standard": "direct"} | rest))
+
+
+def normal_and_drawn(bias=0.0):
+    """Return the same estimates with a normal covariance, and with draws from it that have a bias."""
+    rng = np.random.default_rng(3)
+    root = rng.normal(size=(K, K)) / 8 + np.diag(rng.uniform(0.1, 0.3, K))
+    errors = rng.normal(size=(B, K)) @ root.T
+    # Draws with exactly this covariance and no mean, so that nothing but the quantiles is drawn.
+    errors = (errors - errors.mean(axis=0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(errors, rowvar=False))).T
+    covariance = root @ root.T
+    errors = errors @ np.linalg.cholesky(covariance).T
+    estimate = np.linspace(1.0, 3.0, K) + rng.normal(0, 0.1, K)
+    noise = np.full(K, 1e-12)
+    plain = made(
+        estimate, errors, replicates=None, replicate_kind=None, noise=noise, shared=np.eye(K),
+        core=covariance - np.diag(noise),
+    )  # fmt: skip
+    return plain, made(estimate + bias, errors + bias)
+
+
+def test_normal_replicates_rank_as_the_normal_covariance_does():
+    plain, drawn = normal_and_drawn()
+    np.testing.assert_allclose(drawn.covariance(), plain.covariance(), rtol=1e-8, atol=1e-12)
+    one, other = rank(plain, draws=200_000), rank(drawn)
+    assert other.draws == B
+    for name in ("lower", "upper", "simultaneous_lower", "simultaneous_upper"):
+        assert np.abs(getattr(one, name) - getattr(other, name)).max() <= 1, name
+    np.testing.assert_array_equal(one.rank, other.rank)
+
+
+def test_a_bias_that_is_known_changes_no_set():
+    bias = np.linspace(-3.0, 4.0, K)
+    one, other = rank(normal_and_drawn()[1]), rank(normal_and_drawn(bias)[1])
+    for name in ("lower", "upper", "simultaneous_lower", "simultaneous_upper"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    # Ranks themselves are of what was found.
+    np.testing.assert_array_equal(other.rank, stats.rankdata(np.linspace(1.0, 3.0, K) * 0 + other.estimate))
+    first = [best_set(normal_and_drawn(b)[1], tau=3) for b in (0.0, bias)]
+    np.testing.assert_array_equal(first[0].verdict, first[1].verdict)
+
+
+def test_one_pair_by_hand():
+    rng = np.random.default_rng(4)
+    errors = rng.exponential(0.1, size=(B, 3)) - 0.3
+    comparison = made(np.array([1.0, 1.5, 1.2]), errors)
+    pair = differs(comparison, "Ærø 1", "Ærø 0")
+    apart = errors[:, 1] - errors[:, 0]
+    assert pair.difference == pytest.approx(0.5 - apart.mean(), rel=1e-12)
+    assert (pair.lower, pair.upper) == pytest.approx(0.5 - np.quantile(apart, [0.975, 0.025]), rel=1e-12)
+    assert pair.verdict == "above" and pair.std_error == pytest.approx(apart.std(ddof=1), rel=1e-12)
+    assert pair.p_value <= 2 * (np.sum(np.abs(apart - apart.mean()) > abs(pair.difference)) + 2) / B
+    both = differences(comparison, "Ærø 1")
+    assert (both.lower[0], both.verdict[0]) == (pair.lower, pair.verdict)
+    same = differs(made(np.array([1.0, 1.0 + 1e-9, 1.2]), errors), "Ærø 1", "Ærø 0")
+    assert same.verdict == "not different" and same.p_value > 0.9
+
+
+def test_p_values_are_uniform_where_two_are_equal():
+    rng = np.random.default_rng(5)
+    spread = np.array([0.3, 0.1])
+    found = []
+    for _ in range(300):
+        estimate = 1.0 + rng.exponential(spread) - spread
+        errors = rng.exponential(spread, size=(800, 2)) - spread
+        found.append(differs(made(estimate, errors), "Ærø 0", "Ærø 1").p_value)
+    assert stats.kstest(found, "uniform").pvalue > 1e-4
+    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 300))
+
+
+def test_sets_of_skewed_errors_cover():
+    """The same truth again and again, with errors of one-sided shape, a bias, and what all units share."""
+    rng, held, together = np.random.default_rng(6), [], []
+    spread = rng.uniform(0.1, 0.6, K)
+
+    def errors(b):
+        return spread * rng.exponential(size=(b, K)) + 0.5 * rng.exponential(size=(b, 1)) - 2.0
+
+    truth = np.linspace(1, 2, K)
+    for _ in range(150):
+        sets = rank(made(truth + errors(1)[0], errors(500)))
+        true = 1 + np.argsort(np.argsort(truth))
+        held.append(np.mean((sets.lower <= true) & (true <= sets.upper)))
+        together.append(np.all((sets.simultaneous_lower <= true) & (true <= sets.simultaneous_upper)))
+    assert np.mean(held) > 0.95 - 4 * np.std(held) / np.sqrt(150)
+    assert np.mean(together) > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 150)
+
+
+def test_shrinkage_is_of_corrected_estimates():
+    plain, drawn = normal_and_drawn(bias=-0.5)
+    one, other = shrink(plain), shrink(drawn)
+    np.testing.assert_allclose(one.shrunken, other.shrunken, rtol=1e-6)
+    np.testing.assert_allclose(one.lower, other.lower, rtol=1e-6)
+    np.testing.assert_allclose(other.estimate, plain.estimate - 0.5, rtol=1e-12)
+    np.testing.assert_allclose(shrink(plain, prior="npmle").shrunken, shrink(drawn, prior="npmle").shrunken, atol=1e-4)
+    for prior in ("gamma", "beta"):
+        with pytest.raises(SpecificationError, match="by replicates"):
+            shrink(drawn, prior=prior)
+
+
+def test_what_holds_less_often_than_it_says_is_said_and_gives_no_verdict():
+    found = Coverage(level=0.95, intervals=0.7, ranks=0.9, all_ranks=0.2, shrunken=0.6, simulated="ten tables")
+    comparison = made(np.linspace(1, 3, K), normal_and_drawn()[1].replicates, coverage=found)
+    ranks = rank(comparison)
+    assert ranks.coverage == found and found.of_ranks() in ranks.notes
+    assert "less often" in repr(ranks)
+    assert found.of_shrunken() in shrink(comparison).notes
+    flags = flag(comparison)
+    for verdict in (flags.different, flags.unusual, flags.discovery, flags.practical):
+        assert set(verdict) == {"withheld"}
+    assert "less often" not in repr(rank(normal_and_drawn()[1]))
+
+
+def test_no_band_of_replicates():
+    with pytest.raises(SpecificationError, match="of replicates"):
+        simultaneous_level(normal_and_drawn()[1])
+
+
+def test_two_units_with_the_same_errors_are_not_told_apart():
+    errors = np.random.default_rng(0).normal(size=(200, 3))
+    errors[:, 1] = errors[:, 0]
+    with pytest.raises(Exception, match="no standard error; leave one"):
+        rank(made(np.array([1.0, 1.5, 1.2]), errors))
+
+
+def test_withheld_units_leave_no_replicate():
+    comparison = normal_and_drawn()[1]
+    size = np.full(K, 100.0)
+    with pytest.warns(match="disclosure control"):
+        kept = withheld_units(comparison.unit, np.r_[2.0, np.full(K - 1, 40.0)], size, threshold=5)
+    told = kept.apply(comparison)
+    assert np.isnan(told.replicates[:, kept.withheld]).all() and kept.withheld.any()
+    np.testing.assert_array_equal(told.replicates[:, ~kept.withheld], comparison.replicates[:, ~kept.withheld])
+    with pytest.warns(match="left out"):
+        assert np.isfinite(rank(told).rank).sum() == int((~kept.withheld).sum())
