@@ -144,3 +144,16 @@ def by_highs(programs: Programs) -> Certificate:
             heavy = np.argsort(found)[-min(peer.shape[1], n) :]
             peer[i, : len(heavy)], weight[i, : len(heavy)] = heavy, found[heavy]
     return Certificate(peer, weight, price)
+
+
+def efficiencies(inputs: Floats, outputs: Floats) -> Floats:
+    """Return the efficiencies (n,) of all units against all, by HiGHS."""
+    x, y = inputs / inputs.mean(axis=0), outputs / outputs.mean(axis=0)
+    model = InputModel(x, y)
+    return np.array([model.efficiency(*goods) for goods in zip(x, y, strict=True)])
+
+
+def efficiency_by_highs(inputs: Floats, outputs: Floats, x: Floats, y: Floats) -> float:
+    """Return the efficiency of one point against all units, by HiGHS; NaN where they cannot make as much."""
+    by_x, by_y = inputs.mean(axis=0), outputs.mean(axis=0)
+    return InputModel(inputs / by_x, outputs / by_y).efficiency(x / by_x, y / by_y)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.frontier_problems import Frontier, OtherFrontiers, Replicates, TwoStages
 from benchmarks.problems import (
     Bootstrap,
     Cells,
-    Frontier,
     LeaveOut,
     LinearIntercept,
     Logit,
-    OtherFrontiers,
     Problem,
     RandomIntercept,
     UnitEffects,
@@ -65,6 +64,10 @@ PLAN = (
     Item(Frontier(1_000, kind="few efficient"), 3, only=LOOPS),
     Item(Frontier(1_000, kind="ties"), 3, only=LOOPS),
     Item(OtherFrontiers(98), 5),
+    Item(Replicates(98), 5),
+    Item(Replicates(500), 3),
+    Item(Replicates(2_000), 1),
+    Item(TwoStages(98), 3),
 )
 
 SMALL = (
@@ -79,6 +82,8 @@ SMALL = (
     Item(Frontier(100, inputs=6, outputs=4, kind="ties"), 1, only=LOOPS),
     Item(Frontier(3_000, kind="few efficient"), 1, only=(KERNEL, FRAME, LINPROG)),
     Item(OtherFrontiers(20), 1),
+    Item(Replicates(30, replicates=100), 1),
+    Item(TwoStages(40, first=20, replicates=100), 1),
 )
 
 PROBLEMS: dict[str, Problem] = {item.problem.name: item.problem for item in (*PLAN, *SMALL)}
@@ -137,4 +142,9 @@ TARGETS = (
     Target(Frontier(100_000), "wall", most=60),
     Target(Frontier(100_000), "extra_mb", most=2_048),
     Target(OtherFrontiers(98), "wall", most=0.2),
+    Target(Replicates(98), most=2),
+    Target(Replicates(98), rival=LINPROG, times=100),
+    Target(Replicates(500), most=30),
+    Target(TwoStages(98), most=5),
+    Target(TwoStages(98), rival="loop of SciPy linprog and BFGS", times=100),
 )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks import certificates, scores
+from benchmarks import scores
 
 Data = dict[str, Any]
 # What a solver found, by name: "slopes", "level" or "levels" …; "stages" (CPU seconds by name) are shown beside it.
@@ -279,88 +279,3 @@ class LeaveOut(Problem):
         looked_at = (0, UNITS // 2, UNITS - 1)
         expected = np.array([scores.expected_by_others(*arrays, i) for i in looked_at])
         return float(np.max(np.abs(answer["expected"][list(looked_at)] / expected - 1.0)))
-
-
-def draw_goods(n: int, inputs: int, outputs: int, kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs U(10, 100); outputs of any mix that make (Π inputs)^(.9 / number), less a factor exp(−|N(0, .3²)|).
-
-    "few efficient": all but one in fifty are averages of those, who waste nothing, with more inputs and fewer outputs.
-    "ties": in whole tens of inputs and fives of outputs, and the last tenth are copies of the first.
-    """
-    x = rng.uniform(10.0, 100.0, (n, inputs))
-    mix = np.sqrt(rng.dirichlet(np.ones(outputs), n))
-    y, waste = mix * (np.prod(x, axis=1) ** (0.9 / inputs))[:, None], np.exp(np.abs(rng.normal(0.0, 0.3, (n, 1))))
-    if kind == "few efficient":
-        best = max(n // 50, inputs + outputs)
-        share = rng.dirichlet(np.ones(best), n - best)
-        order = rng.permutation(n)
-        x, y = np.vstack([x[:best], share @ x[:best] * waste[best:]]), np.vstack([y[:best], share @ y[:best]])
-        waste[:best] = 1.0
-        return x[order], (y / waste)[order]
-    y = y / waste
-    if kind == "ties":
-        x, y, copies = np.ceil(x / 10.0), np.floor(y / 5.0) + 1.0, n // 10
-        x[n - copies :], y[n - copies :] = x[:copies], y[:copies]
-    return x, y
-
-
-@dataclass(frozen=True)
-class Frontier(Problem):
-    """``kind`` as in `draw_goods`."""
-
-    inputs: int = 4
-    outputs: int = 2
-    kind: str = ""
-    seed: int = 18
-    family = "DEA, variable returns, input"
-    about = (
-        "Efficiency of each unit against the frontier of all, n x (inputs + outputs): four inputs U(10, 100) and two "
-        "outputs of any mix, or 2 + 2, or 6 + 4; returns to scale .9, half-normal waste (.3). Few efficient: at most "
-        "one unit in fifty. Ties: small whole numbers, a tenth of the units copies. The judge bounds an efficiency "
-        "from above by the weights of an answer and from below by its prices, over all columns (of a million units for "
-        "20,000 of them); where there are none, by those that it finds by HiGHS (beyond 1,000 units for 50 of them)."
-    )
-    norm = "largest error of an efficiency"
-    tolerance = 1e-8
-    warm_up = UNITS
-
-    @property
-    def shape(self) -> str:
-        return f"{size_name(self.size)} x {self.inputs + self.outputs}" + (self.kind and f", {self.kind}")
-
-    def data(self) -> Data:
-        rng = np.random.default_rng(self.seed)
-        x, y = draw_goods(self.size, self.inputs, self.outputs, self.kind, rng)
-        return {"x": x, "y": y}
-
-    def score(self, data: Data, answer: Answer) -> float:
-        every = np.arange(self.size)
-        return certificates.error(certificates.Programs(data["x"], data["y"], every, np.full_like(every, -1)), answer)
-
-
-@dataclass(frozen=True)
-class OtherFrontiers(Problem):
-    """``size`` frontiers, each without one unit, and all units held against each; in the order of frontiers."""
-
-    seed: int = 19
-    family = "leave-one-out frontiers"
-    about = (
-        "Each unit is left out of the reference once and all units are scored: n frontiers x n units x 6 goods, drawn "
-        "as for DEA. A unit left out may be beyond what the others can make; then the answer is NaN, and its prices "
-        "must prove that."
-    )
-    norm = "largest error of an efficiency"
-    tolerance = 1e-8
-    warm_up = 20
-
-    @property
-    def shape(self) -> str:
-        return f"{size_name(self.size)} x {self.size} x 6"
-
-    def data(self) -> Data:
-        x, y = draw_goods(self.size, 4, 2, "", np.random.default_rng(self.seed))
-        left, unit = np.divmod(np.arange(self.size**2), self.size)
-        return {"x": x, "y": y, "left": left, "unit": unit}
-
-    def score(self, data: Data, answer: Answer) -> float:
-        return certificates.error(certificates.Programs(data["x"], data["y"], data["unit"], data["left"]), answer)

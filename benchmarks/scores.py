@@ -163,3 +163,21 @@ def expected_by_others(x: Floats, y: Floats, size: Floats, unit: Codes, units: i
     one = np.zeros(int(others.sum()), dtype=np.intp)
     level = levels_at(x[others], y[others], size[others], one, 1, slopes)[0]
     return float(size[own] @ logistic(level + x[own] @ slopes))
+
+
+def truncated(delta: Floats, z: Floats, slopes: Floats, sigma: float) -> float:
+    """Decrement of the likelihood of normal distances that are known to be above 1, by differences of its score."""
+    from scipy.special import log_ndtr
+
+    def score(theta: Floats) -> Floats:
+        sd = np.exp(theta[-1])
+        e, above = (delta - z @ theta[:-1]) / sd, (z @ theta[:-1] - 1.0) / sd
+        mills = np.exp(-0.5 * above**2 - log_ndtr(above)) / np.sqrt(2.0 * np.pi)
+        return np.append((e - mills) @ z / sd, np.sum(e**2 - 1.0 + mills * above))
+
+    at = np.append(slopes, np.log(sigma))
+    step = 1e-5 * np.maximum(np.abs(at), 1.0)
+    moves = np.diag(step)
+    information = -np.array([(score(at + m) - score(at - m)) / (2.0 * h) for m, h in zip(moves, step, strict=True)])
+    found = score(at)
+    return float(np.sqrt(abs(found @ np.linalg.solve(0.5 * (information + information.T), found))))

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 
 from benchmarks import certificates, plan, runner, scores, tables
+from benchmarks.frontier_problems import Frontier, OtherFrontiers, Replicates, TwoStages
 from benchmarks.problems import (
     Bootstrap,
     Cells,
-    Frontier,
     LeaveOut,
     LinearIntercept,
     Logit,
-    OtherFrontiers,
     RandomIntercept,
     UnitEffects,
 )
@@ -40,6 +39,8 @@ SMALL = (
     Frontier(120, kind="ties"),
     Frontier(2_600, inputs=2, outputs=2),
     OtherFrontiers(15),
+    Replicates(25, replicates=100),
+    TwoStages(40, first=20, replicates=100),
 )
 OURS = [(p, s) for p in SMALL for s in solvers_of(p) if s.needs is None]
 

@@ -1,13 +1,12 @@
 """Solvers by family of problems; ours first. A rival has its own best settings."""
 
+from benchmarks.frontier_problems import Frontier, OtherFrontiers, Replicates, TwoStages
 from benchmarks.problems import (
     Bootstrap,
     Cells,
-    Frontier,
     LeaveOut,
     LinearIntercept,
     Logit,
-    OtherFrontiers,
     Problem,
     RandomIntercept,
     UnitEffects,
@@ -16,11 +15,13 @@ from benchmarks.solvers import (
     bootstrap,
     cells,
     frontier,
+    frontier_bootstrap,
     leave_out,
     linear_intercept,
     logit,
     other_frontiers,
     random_intercept,
+    two_stages,
     unit_effects,
 )
 from benchmarks.solvers.solver import Solver
@@ -37,6 +38,8 @@ SOLVERS: dict[type[Problem], tuple[Solver, ...]] = {
     LeaveOut: leave_out.SOLVERS,
     Frontier: frontier.SOLVERS,
     OtherFrontiers: other_frontiers.SOLVERS,
+    Replicates: frontier_bootstrap.SOLVERS,
+    TwoStages: two_stages.SOLVERS,
 }
 
 
