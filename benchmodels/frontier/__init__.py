@@ -1,6 +1,7 @@
 """Best practice: what the best comparable units achieve with the same resources."""
 
 from benchmodels.frontier.bootstrap import FrontierBootstrap
+from benchmodels.frontier.conditional import Conditional, ConditionalFit
 from benchmodels.frontier.dea import DEAFit
 from benchmodels.frontier.influence import Influence
 from benchmodels.frontier.models import DEA
@@ -12,6 +13,8 @@ __all__ = [
     "DEA",
     "FDH",
     "FRH",
+    "Conditional",
+    "ConditionalFit",
     "DEAFit",
     "FrontierBootstrap",
     "Influence",
