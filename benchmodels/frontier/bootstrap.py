@@ -11,9 +11,17 @@ import pandas as pd
 
 from benchmodels.asked import generator, share, whole
 from benchmodels.errors import PartialResultWarning, SpecificationError
+from benchmodels.frontier.resampled import (
+    BLOCK,
+    Kind,
+    bandwidth_asked,
+    basic_interval,
+    shrink_of,
+    size_asked,
+    work_of,
+)
 from benchmodels.frontier.scores import read_only
-from benchmodels.kernels.frontier_bootstrap import Side, pseudo_distances, rate, subset_distances
-from benchmodels.kernels.smoothed_scores import Rule, bandwidth_of, smoothed_draws
+from benchmodels.kernels.frontier_bootstrap import Measure, Side, merged
 from benchmodels.parallel import map_blocks
 from benchmodels.table import listed
 
@@ -23,56 +31,88 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.frontier.dea import DEAFit
+    from benchmodels.kernels.smoothed_scores import Rule
 
     Floats = NDArray[np.float64]
 
-__all__ = ["FrontierBootstrap", "bootstrap_of"]
+__all__ = ["FrontierBootstrap", "Interval", "Kind", "bootstrap_of", "distances_of"]
 
-Kind = Literal["smoothed", "subsample"]
+Interval = Literal["basic", "percentile"]
+# Replicates that make an interval.
+_LEAST = 100
 # Share of replicates without an answer above which those left say nothing: they are the ones that hold the unit itself.
 _MISSING = 0.5
-# Replicates drawn together; a part of what makes the answer.
-_BLOCK = 20
-# Sizes of subsamples over which their intervals' volatility is taken.
-_WINDOW = 5
 # Above which a correction for bias takes away more than it adds: 4 σ² < σ² + bias².
 _ADVISED = np.sqrt(3.0)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FrontierBootstrap:
-    """Efficiencies with what resampling says of their error.
+    """Distances to the frontier with what resampling says of their error.
 
     Parameters
     ----------
     unit : (k,) array
+    fit : DEAFit
+        Whose distances they are.
+    measure : {'input', 'output', 'directional'}
+        The fit's orientation.
     delta : (k,) array
-        Distances found, 1 or more: 1 / efficiency.
+        Distances found: 1 / efficiency, 1 or more; of the directional measure the inefficiency, 0 or more.
     errors : (r, k) array
         Of replicates: how far distances to resampled frontiers are from those found; for subsamples times the rate
-        (m / n)^κ. NaN where a subsample came nowhere near a unit.
-    kind : {'smoothed', 'subsample'}
+        (m / n)^κ. NaN where a replicate has no answer: its frontier ends short of the unit, or it was not solved.
+    stalled : (k,) array of int
+        In how many replicates a unit's program was not solved.
+    pair, count, chance : (c,) arrays of int
+        k x unit + peer for pairs that were met, by position; in how many replicates; and in how many they could be:
+        those that hold the peer and have an answer for the unit. Empty where pseudo-units are nobody's.
+    kind : {'smoothed', 'subsample', 'simar-wilson-2000'}
     bandwidth : float
-        Of the smoothed kind; else NaN.
+        Of the smoothed kinds; else NaN.
     subset : int
-        Units of a subsample; 0 for the smoothed kind.
+        Units of a subsample; 0 for the smoothed kinds.
+    vain : float
+        Share of the pseudo-units of 'simar-wilson-2000' that were drawn beyond what the units can do, and drawn again.
     level : float
+    rng : str
+        Entropy of the generator.
     """
 
     unit: NDArray[np.object_]
+    fit: DEAFit
+    measure: Measure
     delta: Floats
     errors: Floats
+    stalled: NDArray[np.intp]
+    pair: NDArray[np.intp]
+    count: NDArray[np.intp]
+    chance: NDArray[np.intp]
     kind: Kind
     bandwidth: float
     subset: int
+    vain: float
     level: float
+    rng: str
 
     def __post_init__(self) -> None:
         read_only(self)
 
     @property
+    def told(self) -> str:
+        """What was done, in words without a full stop."""
+        r, k = self.errors.shape
+        if self.kind == "subsample":
+            return f"{r} subsamples of {self.subset} of {k} units"
+        name = "Simar and Wilson (1998)" if self.kind == "smoothed" else "Simar and Wilson (2000)"
+        return f"{r} replicates of the smoothed bootstrap of {name}, bandwidth {self.bandwidth:.3g}"
+
+    def __repr__(self) -> str:
+        return f"FrontierBootstrap({len(self.unit)} units, {self.told}, level={self.level:g})"
+
+    @property
     def missing(self) -> Floats:
-        """Share of the replicates that came nowhere near each unit (k,); above a half its interval is withheld."""
+        """Share of the replicates without an answer for each unit (k,); above a half its interval is withheld."""
         return np.asarray(np.isnan(self.errors).mean(axis=0))
 
     @property
@@ -93,34 +133,124 @@ class FrontierBootstrap:
     @property
     def interval(self) -> tuple[Floats, Floats]:
         """Ends of the basic interval of the distances, (k,) each."""
-        ends = basic_interval(self.delta, self.errors, self.level)
-        return tuple(np.where(self.missing > _MISSING, np.nan, end) for end in ends)  # type: ignore[return-value]
+        return self._ends("basic")
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row a unit, on the scale of efficiencies.
+    @property
+    def percentile_interval(self) -> tuple[Floats, Floats]:
+        """Ends of the interval by percentiles of the replicates, moved by twice the bias (Simar & Wilson 1998)."""
+        return self._ends("percentile")
+
+    def _ends(self, interval: Interval) -> tuple[Floats, Floats]:
+        if interval not in get_args(Interval):
+            raise SpecificationError(f"interval={interval!r}; allowed are {', '.join(map(repr, get_args(Interval)))}")
+        low, high = basic_interval(self.delta, self.errors, self.level)
+        if interval == "percentile":
+            # The same errors the other way round: q - 2 bias where the basic one has -q.
+            low, high = 2.0 * (self.delta - self.bias) - high, 2.0 * (self.delta - self.bias) - low
+        far = self.missing > _MISSING
+        return np.where(far, np.nan, low), np.where(far, np.nan, high)
+
+    def to_frame(self, *, interval: Interval = "basic") -> pd.DataFrame:
+        """Return one row a unit, on the scale of efficiencies, or of inefficiencies where the measure is directional.
 
         Columns ``unit, efficiency, corrected, lower, upper``: found, corrected for bias, and the ends of the interval
         for the true efficiency, below the one found; ``bias, std_error`` of the distance 1 / efficiency, ``ratio``
         |bias| / std_error, and ``advised``: above √3 the corrected efficiency is nearer to the truth in mean square;
-        ``missing``, the share of replicates that came nowhere near the unit and are left out of all this.
+        ``missing``, the share of replicates without an answer, which are left out of all this: most came nowhere near
+        the unit. Of the directional measure ``inefficiency`` stands in the place of ``efficiency``, and all is told of
+        the inefficiency itself: the true one is above the one found.
+
+        Parameters
+        ----------
+        interval : {'basic', 'percentile'}, default 'basic'
+            By errors as they are found; or as `percentile_interval`.
         """
-        low, high = self.interval
+        low, high = self._ends(interval)
         bias, error = self.bias, self.std_error
+        directional = self.measure == "directional"
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.abs(bias) / error
-            frame = {
-                "unit": self.unit,
-                "efficiency": 1.0 / self.delta,
-                "corrected": 1.0 / (self.delta - bias),
-                "lower": 1.0 / high,
-                "upper": 1.0 / low,
-                "bias": bias,
-                "std_error": error,
-                "ratio": ratio,
-                "advised": ratio > _ADVISED,
-                "missing": self.missing,
-            }
+            shown = (self.delta, self.delta - bias, low, high)
+            if not directional:
+                shown = (1.0 / self.delta, 1.0 / (self.delta - bias), 1.0 / high, 1.0 / low)
+        frame = {
+            "unit": self.unit,
+            "inefficiency" if directional else "efficiency": shown[0],
+            "corrected": shown[1],
+            "lower": shown[2],
+            "upper": shown[3],
+            "bias": bias,
+            "std_error": error,
+            "ratio": ratio,
+            "advised": ratio > _ADVISED,
+            "missing": self.missing,
+        }
         return pd.DataFrame(frame).infer_objects()
+
+    def peers(self) -> pd.DataFrame:
+        """Return whom each unit is held against over the replicates, the most frequent first.
+
+        Columns ``unit, peer, found, frequency``: whether it is a peer in the fit itself (`DEAFit.peers`), and in which
+        share of the replicates that hold the peer, and have an answer for the unit, its pseudo-unit is one. A unit may
+        be its own peer, as in the fit: it stays on the frontier so often. Peers of replicates are those of one solution
+        of each program, before slacks.
+
+        Raises
+        ------
+        SpecificationError
+            Of kind 'simar-wilson-2000', whose pseudo-units are nobody's.
+        """
+        if self.kind == "simar-wilson-2000":
+            raise SpecificationError("pseudo-units of kind='simar-wilson-2000' are nobody's, so there are no peers")
+        k, second = len(self.unit), self.fit.second_phase
+        unit, place = np.nonzero((second.peer >= 0) & (second.weight > 0))
+        found = unit * k + second.peer[unit, place]
+        pair = np.union1d(self.pair, found)
+        unit, peer = np.divmod(pair, k)
+        frequency = np.where(self.missing[unit] < 1.0, 0.0, np.nan)
+        frequency[np.searchsorted(pair, self.pair)] = self.count / self.chance
+        order = np.lexsort((-frequency, unit))
+        columns = {"unit": self.unit[unit], "peer": self.unit[peer], "found": np.isin(pair, found)}
+        return pd.DataFrame(columns | {"frequency": frequency}).iloc[order].reset_index(drop=True).infer_objects()
+
+    def targets(self, *, interval: Interval = "basic") -> pd.DataFrame:
+        """Return what each unit would use and make at the frontier, one row a unit and good.
+
+        Columns ``unit, good, part`` ('input' or 'output'), ``value, target, lower, upper``: the target by the frontier
+        found, and the ends that the interval for the distance to the true frontier gives it, which lie further on. By
+        the move along the direction alone (in proportion, but for the directional measure): slacks that are left there
+        are not told, and a good that does not move has its value throughout.
+
+        Parameters
+        ----------
+        interval : {'basic', 'percentile'}, default 'basic'
+            As in `to_frame`.
+        """
+        programs = self.fit.programs
+        k, width = programs.direction.shape
+        inputs = np.arange(width) < programs.inputs.shape[1]
+        value = np.concatenate([programs.inputs, programs.outputs], axis=1)
+        step = np.where(inputs, -1.0, 1.0) * programs.direction
+
+        def moved(delta: Floats) -> Floats:
+            if self.measure == "input":
+                delta = 1.0 - 1.0 / delta
+            elif self.measure == "output":
+                delta = delta - 1.0
+            return np.asarray(np.where(step == 0.0, value, value + delta[:, None] * step))
+
+        target, one, other = moved(self.delta), *(moved(end) for end in self._ends(interval))
+        return pd.DataFrame(
+            {
+                "unit": np.repeat(self.unit, width),
+                "good": np.tile(np.array(self.fit.goods.names, dtype=object), k),
+                "part": np.tile(np.where(inputs, "input", "output").astype(object), k),
+                "value": value.ravel(),
+                "target": target.ravel(),
+                "lower": np.minimum(one, other).ravel(),
+                "upper": np.maximum(one, other).ravel(),
+            }
+        ).infer_objects()
 
 
 def bootstrap_of(
@@ -128,7 +258,7 @@ def bootstrap_of(
     *,
     replicates: int,
     kind: Kind,
-    bandwidth: Rule | float,
+    bandwidth: Rule | float | None,
     subset: int | None,
     level: float,
     rng: int | np.random.Generator | None,
@@ -138,39 +268,64 @@ def bootstrap_of(
     """Return what `DEAFit.bootstrap` documents."""
     if kind not in get_args(Kind):
         raise SpecificationError(f"kind={kind!r}; allowed are {', '.join(map(repr, get_args(Kind)))}")
-    whole("replicates", replicates, least=100, what="enough for the tails of an interval")
+    whole("replicates", replicates, least=_LEAST, what="enough for the tails of an interval")
     share("level", level)
-    side, delta = distances_of(fit, "bootstrap")
-    k = len(delta)
-    if kind == "smoothed":
-        if subset is not None:
-            raise SpecificationError("subset belongs to kind='subsample'")
-        h = bandwidth_of(delta, bandwidth) if isinstance(bandwidth, str) else float(bandwidth)
-        if not 0.0 < h < np.inf:
-            raise SpecificationError(f"bandwidth={bandwidth!r}; give a rule, or a number above 0")
-        work, m = _smoothed(fit, delta, h, side), 0
-    else:
-        least, found = fit.goods.goods.shape[1] + 1, generator(rng)
-        if subset is None:
-            m = _least_volatile(fit, delta, side, least=least, replicates=max(100, replicates // 10), rng=found)
-        else:
-            whole("subset", subset, least=least, most=k - 1, what="units of a subsample")
-            m = subset
-        work, h, rng = _subsampled(fit, delta, m, side), float("nan"), found
-    parts = map_blocks(work, replicates, block=_BLOCK, rng=generator(rng), workers=workers, progress=progress)
-    errors = np.concatenate(parts)
-    found_by = FrontierBootstrap(
-        unit=fit.unit, delta=delta, errors=errors, kind=kind, bandwidth=h, subset=m, level=level
+    measure, delta = _measured(fit, kind)
+    found, m = generator(rng), 0
+    h = bandwidth_asked(fit, kind, bandwidth, delta)
+    if kind == "subsample":
+        m = size_asked(fit, delta, measure, subset, replicates=replicates, rng=found, workers=workers)
+    elif subset is not None:
+        raise SpecificationError("subset belongs to kind='subsample'")
+    work = work_of(fit, kind, delta, measure, bandwidth=h, subset=m)
+    parts = map_blocks(
+        work, replicates, block=BLOCK, rng=found, workers=workers, least=_LEAST, progress=progress
     )  # fmt: skip
-    far = found_by.missing > _MISSING
+    drawn, vain = merged([part for part, _ in parts]), sum(some for _, some in parts)
+    named = slice(0 if kind == "simar-wilson-2000" else None)
+    resampled = FrontierBootstrap(
+        unit=fit.unit, fit=fit, measure=measure, delta=delta,
+        errors=(shrink_of(fit, m) if m else 1.0) * (drawn.distance - delta), stalled=drawn.stalled,
+        pair=drawn.pair[named], count=drawn.count[named], chance=drawn.chance[named], kind=kind, bandwidth=h, subset=m,
+        vain=vain / (vain + drawn.distance.size), level=level,
+        rng=str(getattr(found.bit_generator.seed_seq, "entropy", "")),
+    )  # fmt: skip
+    _warn(resampled)
+    return resampled
+
+
+def _warn(found: FrontierBootstrap) -> None:
+    """Warn of units that the replicates say too little of, and of replicates that were not solved."""
+    far, lost, k = found.missing > _MISSING, found.stalled > 0, len(found.unit)
     if far.any():
+        drawn = "subsamples" if found.kind == "subsample" else "replicates"
         warnings.warn(
-            f"{int(far.sum())} of {k} units have no interval, since more than half of the subsamples come nowhere near "
-            f"them: {listed(fit.unit[far])}",
+            f"{int(far.sum())} of {k} units have no interval, since more than half of the {drawn} come nowhere near "
+            f"them: {listed(found.unit[far])}",
             PartialResultWarning,
             stacklevel=4,
         )
-    return found_by
+    if lost.any():
+        warnings.warn(
+            f"{int(found.stalled.sum())} of {found.errors.size} programs of the replicates were not solved, and are "
+            f"left out, for {listed(found.unit[lost])}",
+            PartialResultWarning,
+            stacklevel=4,
+        )
+
+
+def _measured(fit: DEAFit, kind: Kind) -> tuple[Measure, Floats]:
+    """Return the measure and the distances (k,) that are resampled."""
+    if fit.model.orientation != "directional":
+        return distances_of(fit, "bootstrap")
+    if kind != "subsample":
+        raise SpecificationError(
+            f"kind={kind!r} needs an efficiency: orientation='input' or 'output'; give 'subsample'"
+        )
+    lost = fit.status != "solved"
+    if lost.any():
+        raise SpecificationError(f"{int(lost.sum())} units have no inefficiency; leave them out, and fit again")
+    return "directional", np.maximum(fit.inefficiency, 0.0)
 
 
 def distances_of(fit: DEAFit, what: str) -> tuple[Side, Floats]:
@@ -184,54 +339,3 @@ def distances_of(fit: DEAFit, what: str) -> tuple[Side, Floats]:
         )
     # Rounding puts some on the frontier a little beyond it.
     return ("input" if fit.model.orientation == "input" else "output"), np.maximum(delta, 1.0)
-
-
-def basic_interval(delta: Floats, errors: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return the ends (k,) of intervals for distances (k,), by errors (r, k) of replicates."""
-    tail = (1.0 - level) / 2.0
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-        low, high = np.nanquantile(errors, [tail, 1.0 - tail], axis=0)
-    return delta - high, delta - low
-
-
-def _least_volatile(
-    fit: DEAFit, delta: Floats, side: Side, *, least: int, replicates: int, rng: np.random.Generator
-) -> int:
-    """Return the size of subsamples around which intervals change least, of k to the power .4, .45, …, .9."""
-    k = len(delta)
-    sizes = [m for m in sorted({round(k**power) for power in np.arange(0.4, 0.91, 0.05)}) if least <= m < k]
-    if len(sizes) < _WINDOW:
-        raise SpecificationError(f"{k} units are too few to choose the size of subsamples; give subset")
-    ends = []
-    for m in sizes:
-        errors = np.concatenate(map_blocks(_subsampled(fit, delta, m, side), replicates, block=_BLOCK, rng=rng))
-        ends.append(basic_interval(delta, errors, 0.95))
-    both = np.array(ends)
-    spread = [np.nanstd(both[j : j + _WINDOW], axis=0).sum(axis=0) for j in range(len(sizes) - _WINDOW + 1)]
-    return sizes[int(np.nanmean(spread, axis=1).argmin()) + _WINDOW // 2]
-
-
-def _smoothed(fit: DEAFit, delta: Floats, bandwidth: float, side: Side) -> Callable[[int, np.random.Generator], Floats]:
-    goods, bounds, direction = fit.goods, fit.technology.bounds, fit.programs.direction
-    allowed = fit.programs.allowed
-
-    def work(size: int, rng: np.random.Generator) -> Floats:
-        drawn = smoothed_draws(delta, bandwidth, size, rng)
-        found = pseudo_distances(
-            goods.inputs, goods.outputs, direction, bounds, side, delta=delta, drawn=drawn, allowed=allowed
-        )
-        return np.asarray(found - delta)
-
-    return work
-
-
-def _subsampled(fit: DEAFit, delta: Floats, m: int, side: Side) -> Callable[[int, np.random.Generator], Floats]:
-    technology, direction, k = fit.technology, fit.programs.direction, len(delta)
-    allowed, shrink = fit.programs.allowed, (m / k) ** rate(fit.goods.goods.shape[1], fit.technology.bounds)
-
-    def work(size: int, rng: np.random.Generator) -> Floats:
-        sets = [np.sort(rng.choice(k, m, replace=False)) for _ in range(size)]
-        return np.asarray(shrink * (subset_distances(technology, direction, side, sets, allowed=allowed) - delta))
-
-    return work

@@ -12,11 +12,12 @@ import pandas as pd
 
 from benchmodels.asked import whole
 from benchmodels.errors import PartialResultWarning, SpecificationError
-from benchmodels.frontier.bootstrap import FrontierBootstrap, bootstrap_of
+from benchmodels.frontier.bootstrap import FrontierBootstrap, Kind, bootstrap_of
 from benchmodels.frontier.influence import Influence, influence_of, removals_of
 from benchmodels.frontier.programs import Programs, solved
 from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_few, warn_of_missing
 from benchmodels.frontier.second_stage import SecondStage, second_stage_of
+from benchmodels.frontier.uncertainty import with_replicates
 from benchmodels.kernels.scale import nature_of_returns, scale_efficiency
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
 from benchmodels.kernels.technology import Technology, bounds_of
@@ -310,24 +311,27 @@ class DEAFit(Scored):
         self,
         *,
         replicates: int = 2000,
-        kind: Literal["subsample", "smoothed"] = "subsample",
-        bandwidth: Rule | float = "silverman",
+        kind: Kind = "subsample",
+        bandwidth: Rule | float | None = None,
         subset: int | None = None,
         level: float = 0.95,
         rng: int | np.random.Generator | None = None,
         workers: int = 1,
         progress: Callable[[int], None] | None = None,
     ) -> FrontierBootstrap:
-        """Resample the frontier: how far the efficiencies found are from the true ones.
+        """Resample the frontier: how far the efficiencies, or inefficiencies, found are from the true ones.
 
         Parameters
         ----------
         replicates : int, default 2000
-        kind : {'subsample', 'smoothed'}, default 'subsample'
-            Subsamples of units (Kneip, Simar, Wilson 2008); or Simar and Wilson's smoothed bootstrap, for which
-            inefficiency is alike everywhere (homogeneous).
-        bandwidth : {'silverman', 'normal', 'cross-validated'} or float, default 'silverman'
-            Of the smoothed kind, as `benchmodels.kernels.smoothed_scores.bandwidth_of`.
+        kind : {'subsample', 'smoothed', 'simar-wilson-2000'}, default 'subsample'
+            Subsamples of units (Kneip, Simar, Wilson 2008), also of the directional measure, its direction as in the
+            fit; Simar and Wilson's smoothed bootstrap, for which inefficiency is alike everywhere (homogeneous); or
+            their heterogeneous one, with inefficiency as it is near units of like goods. The double-smoothed bootstrap
+            of 2008 takes more computing than is practical.
+        bandwidth : {'silverman', 'normal', 'cross-validated'} or float, optional
+            Of the smoothed kind by default 'silverman', as `benchmodels.kernels.smoothed_scores.bandwidth_of`; of the
+            heterogeneous one in standard deviations, by default that of the normal reference.
         subset : int, optional
             Units of a subsample; by default the one of k to the power .4, .45, …, .9 around which intervals move least
             (their standard deviation over five sizes, in a tenth of the replicates).
@@ -345,14 +349,14 @@ class DEAFit(Scored):
         Raises
         ------
         SpecificationError
-            Another orientation than 'input' or 'output'; units without an efficiency; options that cannot be meant.
+            The graph measure; smoothed, the directional one; units without a measure; options that cannot be meant.
         DataError
             So few units within the frontier that there is nothing to smooth.
 
         Warns
         -----
         PartialResultWarning
-            Units that more than half of the subsamples come nowhere near: they have no interval.
+            Units that more than half of the replicates come nowhere near: they have no interval.
 
         Notes
         -----
@@ -364,7 +368,8 @@ class DEAFit(Scored):
 
         References
         ----------
-        Simar & Wilson (1998), Manage Sci 44:49-61. Kneip, Simar & Wilson (2008), Econom Theory 24:1663-1697.
+        Simar & Wilson (1998), Manage Sci 44:49-61; (2000), J Appl Stat 27:779-802. Kneip, Simar & Wilson (2008), Econom
+        Theory 24:1663-1697. Simar, Vanhems & Wilson (2012), Eur J Oper Res 220:853-864.
         """
         return bootstrap_of(
             self, replicates=replicates, kind=kind, bandwidth=bandwidth, subset=subset, level=level, rng=rng,
@@ -409,6 +414,7 @@ class DEAFit(Scored):
         *,
         contrast: Literal["difference", "ratio"] = "ratio",
         better: Better | None = "low",
+        bootstrap: FrontierBootstrap | None = None,
     ) -> Comparison:
         """Return observed against best practice: a single input and what the frontier would need of it, else 1 and θ.
 
@@ -417,17 +423,21 @@ class DEAFit(Scored):
         contrast : {'difference', 'ratio'}, default 'ratio'
             (O − E) / size, or O / E.
         better : {'low', 'high'} or None, default 'low'
+        bootstrap : FrontierBootstrap, optional
+            Of this fit: its errors become the comparison's replicates, and its level that of the intervals.
 
         Returns
         -------
         Comparison
-            Without uncertainty, which is withheld with a reason: the frontier found is made of the units that happen
-            to be there and lies within the true one, which makes everyone look better; errors in figures push it out,
-            which makes everyone look worse.
+            Without a bootstrap the uncertainty is withheld with a reason: the frontier found is made of the units that
+            happen to be there and lies within the true one, which makes everyone look better; errors in figures push
+            it out, which makes everyone look worse. With one, ``coverage`` says how often such intervals and rank sets
+            held the truth when it was known; where that is less than their level, verdicts are withheld.
 
         Raises
         ------
         SpecificationError
-            Another orientation than 'input' or 'output'.
+            Another orientation than 'input' or 'output'; a bootstrap of another fit.
         """
-        return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
+        found = compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
+        return found if bootstrap is None else with_replicates(found, self, bootstrap)

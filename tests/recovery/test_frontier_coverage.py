@@ -1,7 +1,6 @@
 """The committed table of a frontier's intervals is of this code, and says what is told to users."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,9 @@ import pytest
 
 from benchmodels.frontier import DEAFit
 from tests.recovery.code import code_hash
-from tests.recovery.frontier_coverage import FUNCTIONS, GOODS, KINDS, draw, one
+from tests.recovery.frontier_coverage import FILE, FUNCTIONS, GOODS, KINDS, draw, one
 
-TABLE = json.loads((Path(__file__).parent / "frontier_coverage.json").read_text(encoding="utf-8"))
+TABLE = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def test_the_table_is_fresh_and_whole():

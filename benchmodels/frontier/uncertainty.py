@@ -1,0 +1,103 @@
+"""A frontier's comparison with what a bootstrap says of its errors, and how often such intervals were seen to hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmodels.comparison import Comparison, Coverage
+from benchmodels.errors import SpecificationError
+from benchmodels.frontier.simulated import coverage_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmodels.frontier.bootstrap import FrontierBootstrap
+    from benchmodels.frontier.dea import DEAFit
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["with_replicates"]
+
+# Share of replicates without an answer above which those left say nothing.
+_MISSING = 0.5
+# Of an estimate; an error that is smaller is one of rounding.
+_ROUNDING = 1e-9
+
+
+def with_replicates(comparison: Comparison, fit: DEAFit, found: FrontierBootstrap) -> Comparison:
+    """Return the comparison of a frontier with errors, intervals and their coverage.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Of k units, without uncertainty: observed O, and expected O / δ.
+    fit : DEAFit
+    found : FrontierBootstrap
+        Of the fit.
+
+    Raises
+    ------
+    SpecificationError
+        A bootstrap of another fit.
+
+    Notes
+    -----
+    An error e of a distance δ is that of the estimate g(δ), the ratio δ or the difference O (1 - 1 / δ) / size, as
+    g(δ) - g(δ - e), so that the basic interval of the one is that of the other. A replicate that came nowhere near a
+    unit has one of its other errors, in turn, so that each unit has all b.
+    """
+    same = len(found.unit) == len(fit.unit) and bool(np.all(found.unit == fit.unit))
+    if not same or not np.allclose(found.delta, np.maximum(1.0 / fit.efficiency, 1.0), rtol=1e-9, atol=0.0):
+        raise SpecificationError("bootstrap is of another fit; give the one of this fit's own bootstrap()")
+    known = np.isfinite(found.errors)
+    errors = np.where(found.missing > _MISSING, np.nan, _completed(found.errors, known))
+    estimate = _estimated(comparison, found.delta)
+    replicates = estimate - _estimated(comparison, found.delta - errors)
+    low, high = found.interval
+    noise = np.var(replicates, axis=0, ddof=1)
+    reasons = comparison.withheld.copy()
+    reasons[np.isfinite(comparison.estimate)] = ""
+    reasons[found.missing > _MISSING] = "more than half of the frontiers drawn come nowhere near it"
+    still = noise <= (_ROUNDING * np.maximum(np.abs(estimate), 1.0)) ** 2
+    reasons[still] = "all frontiers drawn are as far from it, which tells nothing of its error"
+    lost = reasons != ""
+    return replace(
+        comparison,
+        lower=np.where(lost, np.nan, _estimated(comparison, low)),
+        upper=np.where(lost, np.nan, _estimated(comparison, high)),
+        noise=np.where(lost, np.nan, noise),
+        withheld=reasons,
+        level=found.level,
+        replicates=np.where(lost, np.nan, replicates),
+        replicate_kind="errors",
+        coverage=_coverage(fit, found),
+        source=replace(comparison.source, noise=found.told, rng=found.rng),
+    )
+
+
+def _estimated(comparison: Comparison, delta: Floats) -> Floats:
+    """Return the estimates that distances (k,) or (b, k) would make."""
+    if comparison.contrast == "ratio":
+        return delta
+    return np.asarray(comparison.observed * (1.0 - 1.0 / delta) / comparison.size)
+
+
+def _completed(errors: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Return errors (b, k) with those of the other replicates, in turn, where a replicate has none."""
+    filled = errors.copy()
+    for unit in np.flatnonzero(known.any(axis=0) & ~known.all(axis=0)):
+        there, gaps = errors[known[:, unit], unit], ~known[:, unit]
+        filled[gaps, unit] = np.resize(there, int(gaps.sum()))
+    return filled
+
+
+def _coverage(fit: DEAFit, found: FrontierBootstrap) -> Coverage:
+    return coverage_of(
+        found.kind,
+        units=int(np.median(fit.comparables)),
+        goods=fit.goods.goods.shape[1],
+        level=found.level,
+    )
