@@ -13,6 +13,7 @@ from benchmodels.adjustment import (
 )
 from benchmodels.adjustment.given import compare_expected, compare_strata
 from benchmodels.bands import simultaneous_level
+from benchmodels.beside import AverageBesideBest, average_beside_best
 from benchmodels.comparison import Comparison
 from benchmodels.disclosure import Withholding, withheld_cells, withheld_totals, withheld_units
 from benchmodels.errors import (
@@ -32,6 +33,7 @@ from benchmodels.reference import ReferenceDistribution, reference_distribution
 from benchmodels.shrinkage import Shrinkage, minimum_size, shrink
 
 __all__ = [
+    "AverageBesideBest",
     "BenchmodelsError",
     "BenchmodelsWarning",
     "BestSet",
@@ -57,6 +59,7 @@ __all__ = [
     "TwoPart",
     "Withholding",
     "__version__",
+    "average_beside_best",
     "best_set",
     "bootstrap_t",
     "compare_expected",

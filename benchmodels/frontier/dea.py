@@ -401,6 +401,12 @@ class DEAFit(Scored):
         first, replicates, level, rng
             Replicates for the bias and for the errors; the intervals' level; a seed.
 
+        Notes
+        -----
+        Intervals asked for at 95 % held the planted slope in .96, .95 and .96 of 300 simulated tables of 400 units with
+        two, three and six goods (98 units: .89, .95, .93); by algorithm 1 in .92, .87 and .73. With six goods the
+        constant is too low: ``tests/recovery/two_stage_coverage.json``.
+
         References
         ----------
         Simar & Wilson (2007), J Econometrics 136:31-64.

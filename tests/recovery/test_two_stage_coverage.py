@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmodels.frontier import DEAFit
 from tests.recovery.code import code_hash
 from tests.recovery.two_stage_coverage import FUNCTIONS, GOODS, TRUE, UNITS, draw, one
 
@@ -31,6 +32,14 @@ def test_planted_coefficients_are_found_where_goods_are_few_and_units_many():
         assert (few[f"{name}_bias"].abs() < 0.5 * spread).all(), name
         error = np.sqrt(TABLE["level"] * (1 - TABLE["level"]) / few["draws"])
         assert (few[f"{name}_coverage"] >= TABLE["level"] - MC_ERRORS * error).all(), name
+
+
+def test_what_is_told_of_it():
+    told = " ".join(str(DEAFit.second_stage.__doc__).split())
+    for units, algorithm in ((400, 2), (98, 2), (400, 1)):
+        some = ROWS.query("units == @units and algorithm == @algorithm")["z_coverage"]
+        one, two, three = (f"{value:.2f}".lstrip("0") for value in some)
+        assert f"{one}, {two} and {three}" in told or f"{one}, {two}, {three}" in told, (units, algorithm)
 
 
 def test_distances_are_those_that_are_drawn():
