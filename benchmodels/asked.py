@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmodels.errors import SpecificationError
 
-__all__ = ["generator", "share", "whole"]
+__all__ = ["entropy", "generator", "share", "whole"]
 
 
 def share(name: str, value: object, *, example: float = 0.95) -> None:
@@ -38,3 +38,11 @@ def generator(rng: int | np.random.Generator | None) -> np.random.Generator:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise SpecificationError(f"rng={rng!r}; give a whole number of 0 or more, a generator, or None") from error
+
+
+def entropy(drawn_from: np.random.Generator) -> str:
+    """Return what a generator must be started from to draw the same again."""
+    sequence = drawn_from.bit_generator.seed_seq
+    start = getattr(sequence, "entropy", None)
+    key = getattr(sequence, "spawn_key", ())
+    return f"{start}" if not key else f"{start}, spawn key {tuple(key)}"

@@ -35,7 +35,9 @@ class AverageBesideBest:
 
     What a unit has over what is expected is a product: what it has over what the best would have with the same given
     things (`to_best`), times what these would have over the expected (`best_to_expected`). Of costs: how dear what it
-    makes is, times how much it makes for the people it has. That is where the two may disagree.
+    makes is, times how much it makes for the people it has. That is where the two may disagree. What is expected is at
+    average prices and the attainable at the best, so that the second factor is a little below 1 for a unit that makes
+    as much as expected: read it beside that of the middle unit.
 
     Parameters
     ----------

@@ -112,6 +112,15 @@ class Coverage:
         """Return whether intervals at a level were seen to hold as often as it says, to a hundredth."""
         return level == self.level and round(self.intervals, 2) >= round(level, 2)
 
+    def of_intervals(self) -> str:
+        """Return what a reader must know beside intervals."""
+        if not np.isfinite(self.intervals):
+            return f"how often these intervals hold is not known, so that they have no level: {self.simulated}"
+        return (
+            f"intervals asked for at {self.level:.0%} held {self.intervals:.0%} of the truths simulated: "
+            f"{self.simulated}"
+        )
+
     def of_ranks(self) -> str:
         """Return what a reader must know beside rank sets."""
         if not (np.isfinite(self.ranks) and np.isfinite(self.all_ranks)):

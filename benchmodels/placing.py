@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from benchmodels.asked import whole
+from benchmodels.asked import entropy, whole
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels import rank_sets
 from benchmodels.kernels.rank_sets import min_rank
 from benchmodels.pairs import pair_differences
-from benchmodels.ranking import drawn, entropy, rankable, upward, upward_errors
+from benchmodels.ranking import drawn, rankable, upward, upward_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

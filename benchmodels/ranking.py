@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmodels.asked import generator, share, whole
+from benchmodels.asked import entropy, generator, share, whole
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.kernels.rank_sets import RankSets, confidence_sets, min_rank
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Ranking", "drawn", "entropy", "rank", "rankable", "upward", "upward_errors"]
+__all__ = ["Ranking", "drawn", "rank", "rankable", "upward", "upward_errors"]
 
 _NAMED = 10
 
@@ -266,7 +266,9 @@ def _left_out(comparison: Comparison, kept: NDArray[np.bool_]) -> list[str]:
 
 
 def _case_mix(comparison: Comparison, kept: NDArray[np.bool_], threshold: float) -> list[str]:
-    """Refuse, warn of or note ranks of estimates that rest on different case mixes."""
+    """Refuse, warn of or note ranks of estimates that rest on different case mixes; a frontier knows of none."""
+    if not np.isfinite(comparison.overlap).any():
+        return []
     overlap = np.where(kept & np.isfinite(comparison.overlap), comparison.overlap, np.inf)
     worst = int(np.argmin(overlap))
     apart = bool(overlap[worst] < threshold)
@@ -286,11 +288,3 @@ def _case_mix(comparison: Comparison, kept: NDArray[np.bool_], threshold: float)
     )
     warnings.warn(note, BenchmodelsWarning, stacklevel=4)
     return [note, found] if apart else [note]
-
-
-def entropy(generator: np.random.Generator) -> str:
-    """Return what a generator must be started from to draw the same again."""
-    sequence = generator.bit_generator.seed_seq
-    start = getattr(sequence, "entropy", None)
-    key = getattr(sequence, "spawn_key", ())
-    return f"{start}" if not key else f"{start}, spawn key {tuple(key)}"

@@ -193,13 +193,15 @@ def with_frontier(table: dict[str, object], **changes: object) -> dict[str, obje
     return table | {"frontier": asked | changes, "texts": texts}
 
 
-@pytest.mark.parametrize("best", [False, True])
-def test_no_file_of_the_folder_moves_with_counts_kept_back(best: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "best", [{}, {"replicates": 0}, {"replicates": 100}, {"replicates": 100, "orientation": "output"}]
+)
+def test_no_file_of_the_folder_moves_with_counts_kept_back(best: dict[str, object], tmp_path: Path) -> None:
     """Tables, page, figures and manifest are alike to the byte whatever the counts kept back are, but for the time."""
     data = few()
     totals = data.groupby("unit")["cases"].sum()
     asked = asked_of_few(threshold=int(totals.nsmallest(2).iloc[1]) + 1)
-    study = parse_study(with_frontier(asked) if best else asked)
+    study = parse_study(with_frontier(asked, **best) if best else asked)
     moved = exchanged(data)
     for name, table in (("first", data), ("second", moved)):
         run_study(study, out=tmp_path / name, data=table, lang="en", danish_csv=True)
@@ -222,6 +224,19 @@ def test_no_file_of_the_folder_moves_with_counts_kept_back(best: bool, tmp_path:
         peers = pd.read_csv(tmp_path / "first" / "small-frontier.csv", encoding="utf-8-sig")
         assert not hidden & (set(peers["unit"]) | set(peers["name"]))
         assert len(set(peers["unit"])) == len(units) - len(hidden)
+    if best.get("replicates"):
+        for column in ("efficiency_lower", "efficiency_upper", "efficiency_corrected", "rank_lower", "rank_upper"):
+            assert units.loc[list(hidden), f"frontier_{column}"].isna().all()
+            assert units[f"frontier_{column}"].notna().any()
+        assert {"frequency", "lower", "upper"} <= set(peers)
+        page = (tmp_path / "first" / "index.html").read_text(encoding="utf-8")
+        [rows] = [
+            study["rows"].values() for study in json.loads(page.split('id="data">')[1].split("</script>")[0])["studies"]
+        ]
+        told = {row["slots"]["parts_end_label"].removeprefix("Expected for "): row["beside"] for row in rows}
+        assert {unit for unit, drawing in told.items() if drawing} == (
+            set(units.index) - hidden if best.get("orientation") else set()
+        )
 
 
 @pytest.mark.parametrize(

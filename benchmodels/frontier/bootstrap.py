@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from benchmodels.asked import generator, share, whole
+from benchmodels.asked import entropy, generator, share, whole
 from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier.resampled import (
     BLOCK,
@@ -288,7 +288,7 @@ def bootstrap_of(
         errors=(shrink_of(fit, m) if m else 1.0) * (drawn.distance - delta), stalled=drawn.stalled,
         pair=drawn.pair[named], count=drawn.count[named], chance=drawn.chance[named], kind=kind, bandwidth=h, subset=m,
         vain=vain / (vain + drawn.distance.size), level=level,
-        rng=str(getattr(found.bit_generator.seed_seq, "entropy", "")),
+        rng=entropy(found),
     )  # fmt: skip
     _warn(resampled)
     return resampled

@@ -86,11 +86,15 @@ def _estimated(comparison: Comparison, delta: Floats) -> Floats:
 
 
 def _completed(errors: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Return errors (b, k) with those of the other replicates, in turn, where a replicate has none."""
+    """Return errors (b, k) with those of the other replicates, in turn, where a replicate has none.
+
+    Moved a little, so that the mean stays that of the replicates that have one.
+    """
     filled = errors.copy()
     for unit in np.flatnonzero(known.any(axis=0) & ~known.all(axis=0)):
         there, gaps = errors[known[:, unit], unit], ~known[:, unit]
-        filled[gaps, unit] = np.resize(there, int(gaps.sum()))
+        taken = np.resize(there, int(gaps.sum()))
+        filled[gaps, unit] = taken - taken.mean() + there.mean()
     return filled
 
 

@@ -6,6 +6,7 @@ leaves matplotlib's settings alone. matplotlib is imported when the first pictur
 
 from __future__ import annotations
 
+from benchmodels.plots.beside import beside
 from benchmodels.plots.diagnostics import overlap, subgroups
 from benchmodels.plots.fits import calibration
 from benchmodels.plots.frontiers import dominance, efficiencies, peers, targets
@@ -16,6 +17,7 @@ from benchmodels.plots.texts import Lang
 
 __all__ = [
     "Lang",
+    "beside",
     "calibration",
     "caterpillar",
     "dominance",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from benchmodels.errors import SpecificationError
 from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, listed, mark_simulated, numbers_on, position
 from benchmodels.plots.funnels import estimate_label
-from benchmodels.plots.texts import percentage, words
+from benchmodels.plots.texts import told_at, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def caterpillar(
 
     Rows are sorted by estimate with the better end on top, the highest where no direction is better; equal
     estimates by label, units without an estimate last. A triangle is a unit whose interval leaves out what is
-    expected.
+    expected; where intervals were seen to hold less often than they say there are none, and the key says how often.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def caterpillar(
     say = words(lang, labels, allowed=("estimate", "measure"))
     times = factor(percent=percent, scale=scale)
     strong = position(comparison.unit, highlight)
-    different = comparison.different
+    different = _verdicts(comparison)
     if not (np.isfinite(comparison.estimate) & (different != "withheld")).any():
         raise SpecificationError("no unit has an estimate with a known uncertainty; there is nothing to draw")
     lowest_first = comparison.better == "low"
@@ -105,7 +105,8 @@ def rank_sets(
     """Draw every unit's rank with its marginal (thick) and simultaneous (thin) confidence set.
 
     Rows are sorted by rank with rank 1 on top; equal ranks by their marginal set, then by label. Units left
-    out of the ranking have no row and are named under the axis.
+    out of the ranking have no row and are named under the axis. Where sets hold less often than their level says, the
+    key says how often.
 
     Parameters
     ----------
@@ -136,13 +137,13 @@ def rank_sets(
     order = ranked[_order(ranking.rank[ranked], ranking.unit[ranked], ranking.lower[ranked] + ranking.upper[ranked])]
     ax = _rows(ax, len(order))
     rows, pitch = np.arange(len(order)), _pitch(ax, len(order))
-    level = percentage(ranking.level, lang)
-    for kind, prefix, width, color in (
-        ("simultaneous", "simultaneous_", min(1.0, 0.25 * pitch), "#56A0D3"),
-        ("marginal", "", min(4.0, 0.5 * pitch), "#0072B2"),
-    ):
+    sets: tuple[tuple[str, str, Literal["ranks", "all_ranks"], float, str], ...] = (
+        ("simultaneous", "simultaneous_", "all_ranks", min(1.0, 0.25 * pitch), "#56A0D3"),
+        ("marginal", "", "ranks", min(4.0, 0.5 * pitch), "#0072B2"),
+    )
+    for kind, prefix, of, width, color in sets:
         low, high = getattr(ranking, f"{prefix}lower")[order], getattr(ranking, f"{prefix}upper")[order]
-        label = say[kind].format(level=level)
+        label = told_at(say, kind, ranking.coverage, ranking.level, of, lang)
         ax.hlines(rows, low, high, colors=color, linewidth=width, alpha=0.75, label=label, gid=kind, zorder=2)
     ax.scatter(
         ranking.rank[order],
@@ -172,6 +173,14 @@ def _order(key: NDArray[np.float64], unit: NDArray[np.object_], second: NDArray[
     """Return positions by key, then second key, then label; keys that are NaN last."""
     names = np.array([str(label) for label in unit])
     return np.lexsort((names, np.zeros(len(key)) if second is None else second, key))
+
+
+def _verdicts(comparison: Comparison) -> NDArray[np.object_]:
+    """Return the verdicts; 'no verdict' for a unit that has an interval and none."""
+    known = np.isfinite(comparison.lower) | np.isfinite(comparison.upper)
+    verdict = comparison.different.copy()
+    verdict[known & (verdict == "withheld")] = "no verdict"
+    return verdict
 
 
 def _rows(ax: Axes | None, k: int) -> Axes:
@@ -204,8 +213,8 @@ def _intervals(
     ax.set_xlim(low - margin, high + margin)
     lower = np.where(np.isfinite(comparison.lower), comparison.lower, low - margin)
     upper = np.where(np.isfinite(comparison.upper), comparison.upper, high + margin)
-    for kind, style in STYLE.items():
-        verdict = "not different" if kind == "neither" else kind
+    drawn = [(kind, "not different" if kind == "neither" else kind, style) for kind, style in STYLE.items()]
+    for kind, verdict, style in [*drawn, ("neither", "no verdict", STYLE["neither"])]:
         rows = np.flatnonzero((different == verdict) & np.isfinite(comparison.estimate))
         if not len(rows):
             continue
@@ -226,7 +235,7 @@ def _intervals(
         [],
         [],
         color=STYLE["neither"]["color"],
-        label=say["interval"].format(level=percentage(comparison.level, lang)),
+        label=told_at(say, "interval", comparison.coverage, comparison.level, "intervals", lang),
     )
 
 

@@ -10,7 +10,9 @@ from benchmodels.errors import SpecificationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Lang", "number", "percentage", "words"]
+    from benchmodels.comparison import Coverage
+
+__all__ = ["Lang", "number", "percentage", "told_at", "words"]
 
 Lang = Literal["en", "da"]
 
@@ -52,6 +54,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "not different": "Not different from expected",
         "withheld": "Uncertainty not known",
         "interval": "{level} interval",
+        "interval asked": "Interval asked for at {level}; {held}",
+        "held": "held for {held} in simulations",
+        "held unknown": "how often it holds is not known",
+        "no verdict": "Estimate (no verdict)",
         "sorted_high": "sorted by estimate, highest on top",
         "sorted_low": "sorted by estimate, lowest on top",
         "sorted_rank": "sorted by rank",
@@ -61,6 +67,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "rank": "Rank",
         "marginal": "{level} set for one unit (marginal)",
         "simultaneous": "{level} sets for all units at once (simultaneous)",
+        "marginal asked": "Set for one unit (marginal), asked for at {level}; {held}",
+        "simultaneous asked": "Sets for all units at once (simultaneous), asked for at {level}; {held}",
         "not_shown": "not shown (no value): {names}",
         "left_out": "left out (uncertainty not known): {names}",
         "more": "{names} and {n} more",
@@ -135,6 +143,27 @@ _WORDS: dict[str, dict[str, str]] = {
         "beats": "Units that beat {unit}: difference from it in per cent",
         "sorted_gain": "largest mean gain on top",
         "simulated": "Simulated figures",
+        "beside observed": "Now",
+        "beside expected": "Expected with\naverage practice",
+        "beside attainable": "With best practice,\nall else the same",
+        "per size": "Per unit of size",
+        "beside interval": "Grey: {level} interval of the expected",
+        "beside limits": "Striped: {level} limits of best practice",
+        "beside limits asked": "Striped: limits of best practice asked for at {level};\n{held}",
+        "beside as expected": "As expected",
+        "beside middle": "The middle unit, by each factor",
+        "beside x input": "What the best would use for the same, from what is expected of its people, per cent",
+        "beside y input": "What it uses, from what the best would use for the same, per cent",
+        "beside x output": "What the best would make with the same, from what is expected of its people, per cent",
+        "beside y output": "What it makes, from what the best would make with the same, per cent",
+        "beside input up left": "More used for the same, and less made,\nthan by the middle unit",
+        "beside input up right": "More used for the same,\nand more made",
+        "beside input down left": "Less used for the same,\nand less made",
+        "beside input down right": "Less used for the same,\nbut more made",
+        "beside output up left": "More made of the same, and less to\nmake it with, than by the middle unit",
+        "beside output up right": "More made of the same,\nand more to make it with",
+        "beside output down left": "Less made of the same,\nand less to make it with",
+        "beside output down right": "Less made of the same,\nbut more to make it with",
     },
     "da": {
         "size": "Størrelse",
@@ -173,6 +202,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "not different": "Ikke forskellig fra det forventede",
         "withheld": "Usikkerheden er ikke kendt",
         "interval": "{level}-interval",
+        "interval asked": "Interval, der skulle holde for {level}; {held}",
+        "held": "holdt for {held} i simuleringer",
+        "held unknown": "hvor tit det holder, vides ikke",
+        "no verdict": "Estimat (ingen afgørelse)",
         "sorted_high": "sorteret efter estimat, højeste øverst",
         "sorted_low": "sorteret efter estimat, laveste øverst",
         "sorted_rank": "sorteret efter placering",
@@ -182,6 +215,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "rank": "Placering",
         "marginal": "{level}-sæt for én enhed (marginalt)",
         "simultaneous": "{level}-sæt for alle enheder på én gang (simultant)",
+        "marginal asked": "Sæt for én enhed (marginalt), der skulle holde for {level}; {held}",
+        "simultaneous asked": "Sæt for alle enheder på én gang (simultant), der skulle holde for {level}; {held}",
         "not_shown": "ikke vist (ingen værdi): {names}",
         "left_out": "udeladt (usikkerheden er ikke kendt): {names}",
         "more": "{names} og {n} til",
@@ -256,6 +291,27 @@ _WORDS: dict[str, dict[str, str]] = {
         "beats": "Enheder, der gør det bedre end {unit}: forskel fra den i procent",
         "sorted_gain": "største gennemsnitlige gevinst øverst",
         "simulated": "Simulerede tal",
+        "beside observed": "Nu",
+        "beside expected": "Forventet med\ngennemsnitlig praksis",
+        "beside attainable": "Med bedste praksis,\nalt andet lige",
+        "per size": "Pr. enhed af størrelsen",
+        "beside interval": "Grå: {level}-interval for det forventede",
+        "beside limits": "Skraveret: {level}-grænser for bedste praksis",
+        "beside limits asked": "Skraveret: grænser for bedste praksis, der skulle holde for {level};\n{held}",
+        "beside as expected": "Som forventet",
+        "beside middle": "Den midterste enhed på hver led",
+        "beside x input": "Det, de bedste ville bruge på det samme, i forhold til det forventede, procent",
+        "beside y input": "Forbrug i forhold til det, de bedste ville bruge på det samme, procent",
+        "beside x output": "Det, de bedste ville nå med det samme, i forhold til det forventede, procent",
+        "beside y output": "Det, der nås, i forhold til det, de bedste ville nå med det samme, procent",
+        "beside input up left": "Bruger mere på det samme og når mindre\nend den midterste enhed",
+        "beside input up right": "Bruger mere på det samme\nog når mere",
+        "beside input down left": "Bruger mindre på det samme\nog når mindre",
+        "beside input down right": "Bruger mindre på det samme,\nmen når mere",
+        "beside output up left": "Når mere med det samme og har mindre\nat nå det med end den midterste enhed",
+        "beside output up right": "Når mere med det samme\nog har mere at nå det med",
+        "beside output down left": "Når mindre med det samme\nog har mindre at nå det med",
+        "beside output down right": "Når mindre med det samme,\nmen har mere at nå det med",
     },
 }
 
@@ -332,3 +388,33 @@ def percentage(share: float, lang: Lang) -> str:
     """
     text = f"{100 * share:.10g}"
     return f"{text}%" if lang == "en" else f"{text.replace('.', ',')} %"
+
+
+def told_at(
+    say: Mapping[str, str],
+    key: str,
+    coverage: Coverage | None,
+    level: float,
+    of: Literal["intervals", "ranks", "all_ranks"],
+    lang: Lang,
+) -> str:
+    """Return the words of a key with its level or, where sets hold less often than it says, with how often they do.
+
+    Parameters
+    ----------
+    say : mapping of str to str
+        With the key, and the key followed by ' asked'.
+    key : str
+    coverage : Coverage or None
+    level : float
+        Asked for.
+    of : str
+        Which sets.
+    lang : {'en', 'da'}
+    """
+    asked = percentage(level, lang)
+    if coverage is None or (of == "intervals" and coverage.reached(level)):
+        return say[key].format(level=asked)
+    share = getattr(coverage, of) if coverage.level == level else math.nan
+    held = say["held"].format(held=percentage(round(share, 2), lang)) if math.isfinite(share) else say["held unknown"]
+    return say[f"{key} asked"].format(level=asked, held=held)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmodels.frontier import DEAFit
     from benchmodels.replication.study import Frontier, Study
     from benchmodels.replication.tables import Table
+    from benchmodels.replication.uncertain import Best
     from benchmodels.report.chapter import BestPractice
 
 __all__ = ["best_practice_of", "fit_frontier", "frontier_table"]
@@ -121,13 +122,15 @@ def _averaged(cases: pd.DataFrame, name: str, size: Any, asked: Frontier, *, uni
     return (sums["value"] / sums["weight"]).where(known & (sums["weight"] > 0))
 
 
-def best_practice_of(fit: DEAFit) -> BestPractice:
+def best_practice_of(fit: DEAFit, best: Best | None = None) -> BestPractice:
     """Return what a page tells of a frontier.
 
     Parameters
     ----------
     fit : DEAFit
         Oriented to inputs or to outputs.
+    best : Best, optional
+        Its uncertainty.
     """
     from benchmodels.report.chapter import BestPractice
 
@@ -143,6 +146,18 @@ def best_practice_of(fit: DEAFit) -> BestPractice:
     )
     others = peers.loc[peers["unit"] != peers["peer"], "peer"].value_counts()
     scores["peer_for"] = [int(others.get(label, 0)) for label in scores["unit"].tolist()]
+    uncertain: dict[str, Any] = {}
+    if best is not None and best.bootstrap is not None:
+        limits = best.to_frame().drop(columns="corrected").set_index("unit").astype(float)
+        scores = scores.merge(limits, on="unit", validate="1:1")
+        scores["withheld"] = best.comparison.withheld
+        targets = targets.assign(**best.limits(targets))
+        uncertain = {
+            "level": best.bootstrap.level,
+            "coverage": best.comparison.coverage,
+            "drawn": best.drawn(),
+            "noise": best.comparison.source.noise,
+        }
     return BestPractice(
         scores=scores,
         peers=peers,
@@ -155,6 +170,7 @@ def best_practice_of(fit: DEAFit) -> BestPractice:
         environment=dict(model.environment),
         model=repr(model),
         certificate=fit.certificate,
+        **uncertain,
     )
 
 
@@ -174,15 +190,20 @@ def _peers(fit: DEAFit) -> pd.DataFrame:
     return peers.drop(columns="order").reset_index(drop=True)
 
 
-def frontier_table(fit: DEAFit) -> pd.DataFrame:
+def frontier_table(fit: DEAFit, best: Best | None = None) -> pd.DataFrame:
     """Return peers and targets in one table: ``unit, part, name, weight, share, value, target, slack``.
 
-    ``part`` is 'peer', 'input' or 'output', and ``name`` that of the peer or the good.
+    ``part`` is 'peer', 'input' or 'output', and ``name`` that of the peer or the good. Of a frontier that was drawn
+    again also ``frequency`` of peers, and ``lower, upper`` of the targets that move.
     """
-    peers = _peers(fit).rename(columns={"peer": "name"}).assign(part="peer")
-    goods = fit.targets().rename(columns={"good": "name"})
+    peers, goods, more = _peers(fit), fit.targets(), []
+    if best is not None and best.bootstrap is not None:
+        peers = peers.merge(best.drawn()[["unit", "peer", "frequency"]], on=["unit", "peer"], how="left")
+        goods, more = goods.assign(**best.limits(goods)), ["frequency", "lower", "upper"]
+    peers = peers.rename(columns={"peer": "name"}).assign(part="peer")
+    goods = goods.rename(columns={"good": "name"})
     both = pd.concat([peers, goods], ignore_index=True)
     place = {label: i for i, label in enumerate(fit.unit.tolist())}
     both = both.assign(order=[place[label] for label in both["unit"]]).sort_values("order", kind="stable")
-    columns = ["unit", "part", "name", "weight", "share", "value", "target", "slack"]
+    columns = ["unit", "part", "name", "weight", "share", "value", "target", "slack", *more]
     return both[columns].reset_index(drop=True)

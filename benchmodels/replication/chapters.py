@@ -90,7 +90,8 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         coefficients=outcome.coefficients,
         reference=outcome.reference,
         limits=limits_of(outcome),
-        frontier=None if outcome.frontier is None else best_practice_of(outcome.frontier),
+        frontier=None if outcome.frontier is None else best_practice_of(outcome.frontier, outcome.best),
+        beside=None if outcome.best is None else outcome.best.beside,
         overall=outcome.overall,
         parts_exact=outcome.parts_exact,
         explained=outcome.explained,
@@ -186,6 +187,9 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
     if calibration is not None:
         told: dict[str, Any] = {"scale": asked.scale, "labels": {"measure": words.rate}, "simulated": simulated}
         drawn["calibration"] = lambda ax: plots.calibration(calibration, ax=ax, lang=lang, **told)
+    beside = None if outcome.best is None else outcome.best.beside
+    if beside is not None:
+        drawn["beside"] = lambda ax: plots.beside(beside, ax=ax, lang=lang)
     if shares_case_mix(main.overlap):
         mix = pd.DataFrame({name: getattr(main, name) for name in ("unit", "size", "overlap")})
         drawn["overlap"] = lambda ax: plots.overlap(mix, ax=ax, simulated=simulated, lang=lang, labels=size)

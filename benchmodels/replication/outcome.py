@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmodels.asked import generator
 from benchmodels.errors import (
     BenchmodelsError,
     BenchmodelsWarning,
@@ -20,6 +21,7 @@ from benchmodels.replication.best_practice import fit_frontier
 from benchmodels.replication.keeping_back import KeptBack, keep_back
 from benchmodels.replication.models import model_of
 from benchmodels.replication.tables import Table, load_table
+from benchmodels.replication.uncertain import Best, best_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,6 +61,8 @@ class Outcome:
         Of the study's contrast, towards the mean; None where the model has no noise to shrink by.
     frontier : DEAFit, optional
         Best practice of the same units; None where the study asks for none.
+    best : Best, optional
+        The comparison with it, its ranking, and the average beside it; None where the study asks for no frontier.
     parts, calibration : DataFrame, optional
         None where the model does not have them.
     parts_exact : bool
@@ -82,6 +86,7 @@ class Outcome:
     ranking: Ranking | None
     shrinkage: Shrinkage | None
     frontier: DEAFit | None
+    best: Best | None
     parts: pd.DataFrame | None
     parts_exact: bool
     calibration: pd.DataFrame | None
@@ -132,10 +137,18 @@ class Outcome:
             whole = ranks.rename(columns=names).set_index("unit").astype("Int64").reset_index()
             frame = frame.merge(whole, on="unit", how="left", validate="1:1")
         if self.frontier is not None:
-            found = dict(zip(self.frontier.unit.tolist(), self.frontier.efficiency.tolist(), strict=True))
-            frame["frontier_efficiency"] = [found.get(label, np.nan) for label in gap.unit.tolist()]
+            frame = frame.merge(self._practice(self.frontier), on="unit", how="left", validate="1:1")
         frame["overlap"], frame["withheld"] = gap.overlap, gap.withheld
         return frame
+
+    def _practice(self, frontier: DEAFit) -> pd.DataFrame:
+        """Return efficiencies and, of a frontier that was drawn again, their limits and places."""
+        frame = pd.DataFrame({"unit": frontier.unit, "frontier_efficiency": frontier.efficiency}).infer_objects()
+        if self.best is None or self.best.bootstrap is None:
+            return frame
+        names = {name: f"frontier_efficiency_{name}" for name in ("lower", "upper", "corrected")}
+        names |= {f"rank_{end}": f"frontier_rank_{end}" for end in ("lower", "upper")}
+        return frame.merge(self.best.to_frame().rename(columns=names), on="unit", validate="1:1")
 
 
 def answer(
@@ -156,7 +169,7 @@ def answer(
     kept : KeptBack, optional
         What is kept back where studies are run together; by default what this one keeps back by itself.
     rng : int, numpy.random.Generator or None
-        For the confidence sets of ranks.
+        For the confidence sets of ranks; a child of it for the frontiers that are drawn.
     progress : callable, optional
         Called with the name of each of five steps as it begins.
 
@@ -190,7 +203,10 @@ def answer(
         frontier = fit_frontier(study, table, main.unit.tolist())
         (parts, exact), calibration = _parts(fit), _calibration(fit, study)
         step("rank")
-        ranking = _ranking(fit, study, hidden, options=options, rng=rng)
+        source = generator(rng)
+        ranking = _ranking(fit, study, hidden, options=options, rng=source)
+        # After the ranks, which are what they would be without it.
+        best = None if frontier is None else best_of(study, frontier, main, rng=source.spawn(1)[0])
     return Outcome(
         study=study,
         table=table,
@@ -201,6 +217,7 @@ def answer(
         ranking=ranking,
         shrinkage=shrinkage,
         frontier=frontier,
+        best=best,
         parts=parts,
         parts_exact=exact,
         calibration=calibration,
@@ -320,7 +337,7 @@ def _ranking(
     hidden: Withholding | None,
     *,
     options: dict[str, Any],
-    rng: int | np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> Ranking | None:
     """Rank by direct standardisation: indirect figures are each against their own case mix and do not line up."""
     if not study.comparison.rank:

@@ -106,7 +106,7 @@ def run_studies(
 def _write_tables(outcome: Outcome, folder: Path, *, danish_csv: bool) -> None:
     tables = {outcome.study.id: outcome.to_frame()}
     if outcome.frontier is not None:
-        tables[f"{outcome.study.id}-frontier"] = frontier_table(outcome.frontier)
+        tables[f"{outcome.study.id}-frontier"] = frontier_table(outcome.frontier, outcome.best)
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
         if danish_csv:
@@ -157,6 +157,14 @@ def _finish(
     write_manifest(folder, content)
 
 
+def _frontier_record(outcome: Outcome) -> dict[str, Any]:
+    if outcome.frontier is None:
+        return {}
+    record: dict[str, Any] = {"model": repr(outcome.frontier.model), "certificate": outcome.frontier.certificate}
+    drawn = {} if outcome.best is None else outcome.best.record()
+    return record | ({"uncertainty": drawn} if drawn else {})
+
+
 def _record(outcome: Outcome) -> dict[str, Any]:
     table, source = outcome.table, outcome.main.source
     return {
@@ -174,9 +182,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "noise": source.noise,
         "certificate": outcome.certificate,
         "parts_exact": outcome.parts_exact,
-        "frontier": {}
-        if outcome.frontier is None
-        else {"model": repr(outcome.frontier.model), "certificate": outcome.frontier.certificate},
+        "frontier": _frontier_record(outcome),
         "reference": outcome.reference.label if outcome.reference is not None else "",
         "rng": outcome.ranking.rng if outcome.ranking is not None else "",
         "notes": list(outcome.notes),

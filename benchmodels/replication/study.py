@@ -12,7 +12,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.families import FamilyName, Link
@@ -25,6 +26,15 @@ __all__ = ["Language", "Study", "Texts", "parse_study", "read_study", "shipped_s
 Language = Literal["da", "en"]
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scalar = str | int | float | bool
+
+
+def _none_or_many(replicates: int) -> int:
+    if replicates and replicates < 100:
+        raise PydanticCustomError("too_few", "must be 0 for none, or 100 or more")
+    return replicates
+
+
+Replicates = Annotated[int, Field(ge=0), AfterValidator(_none_or_many)]
 
 _FOLDER = Path(__file__).parent / "studies"
 _SHIPPED = ("special-education", "school-absence", "sheltered-housing")
@@ -163,6 +173,9 @@ class Frontier(_Section):
 
     per_period: bool = Field(
         False, description="Goods are told per period (roles.period) that a unit has, and not as sums over all of them."
+    )
+    replicates: Replicates = Field(
+        0, description="Frontiers that are drawn for the uncertainty of best practice, 100 or more; 0 for none."
     )
 
     def conditions(self) -> list[str]:

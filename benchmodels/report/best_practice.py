@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from benchmodels.report.uncertain import caution_of, drawn_words, held_words, limits_words, percent_of, place_words
 from benchmodels.report.wording import first_upper
 
 if TYPE_CHECKING:
@@ -26,14 +27,18 @@ _FAR = 2.0
 class Practice:
     """Best practice of one unit, as text.
 
-    Goods are label, now and for comparison; there are none where these are the same or unknown. The circle is whom the
-    unit may be held against, as a heading and as names; nothing where all may be.
+    Goods are label, now and for comparison, with limits of the latter where frontiers were drawn again; there are none
+    where these are the same or unknown. The circle is whom the unit may be held against, as a heading and as names;
+    nothing where all may be.
     """
 
     sentence: str
+    limits: str = ""
+    place: str = ""
+    drawn: str = ""
     peers: str = ""
     starred: str = ""
-    goods: tuple[tuple[str, str, str], ...] = ()
+    goods: tuple[tuple[str, ...], ...] = ()
     no_goal: str = ""
     few: str = ""
     circle: str = ""
@@ -41,8 +46,8 @@ class Practice:
 
     def slots(self) -> dict[str, str]:
         """Return each sentence by its place on the page."""
-        told = {name: getattr(self, name) for name in ("peers", "starred", "no_goal", "few", "circle", "others")}
-        return {"frontier": self.sentence} | {f"frontier_{name}": text for name, text in told.items()}
+        rest = ("limits", "place", "drawn", "peers", "starred", "no_goal", "few", "circle", "others")
+        return {"frontier": self.sentence} | {f"frontier_{name}": getattr(self, name) for name in rest}
 
 
 def practice_of(chapter: Chapter, w: Wording) -> dict[Any, Practice]:
@@ -59,11 +64,16 @@ def practice_of(chapter: Chapter, w: Wording) -> dict[Any, Practice]:
     words = {}
     for label in chapter.main.unit.tolist():
         score = scores.get(label, {"place": "none", "status": "absent"})
-        told = Practice(sentence=_sentence(chapter, w, label, score))
+        told = Practice(
+            sentence=_sentence(chapter, w, label, score),
+            limits=limits_words(chapter, w, score),
+            place=place_words(chapter, w, score),
+        )
         if label in beaten:
             told = replace(
                 told,
                 peers=_peers(found, w, label, peers[label], beaten),
+                drawn=drawn_words(found, w, label),
                 starred=w("frontier_starred") if beaten & set(peers[label]["peer"]) else "",
                 goods=_goods(chapter, w, goods[label]),
                 no_goal=_no_goal(chapter, w, label, goods[label]),
@@ -86,7 +96,7 @@ def _sentence(chapter: Chapter, w: Wording, label: object, score: dict[str, Any]
         return w(
             f"frontier_within_{_orientation(chapter)}",
             unit=label,
-            share=_percent(w, float(score["efficiency"])),
+            share=percent_of(w, float(score["efficiency"])),
             inputs=chapter.labels.inputs,
             outputs=chapter.labels.outputs,
         )
@@ -100,12 +110,6 @@ def _sentence(chapter: Chapter, w: Wording, label: object, score: dict[str, Any]
 
 def _orientation(chapter: Chapter) -> str:
     return chapter.frontier.orientation if chapter.frontier is not None else ""
-
-
-def _percent(w: Wording, share: float) -> str:
-    """Return a share in per cent; one below 100 is never rounded up to it."""
-    near = 0.995 <= share < 1.0
-    return w.percent(w.number(min(100.0 * share, 99.9) if near else 100.0 * share, 1 if near else 0))
 
 
 def _peers(found: BestPractice, w: Wording, label: object, peers: Any, beaten: Collection[Any]) -> str:
@@ -150,9 +154,16 @@ def _listed(w: Wording, others: list[Any]) -> str:
     return ", ".join(sorted((str(other) for other in others), key=w.order))
 
 
-def _goods(chapter: Chapter, w: Wording, goods: Any) -> tuple[tuple[str, str, str], ...]:
+def _goods(chapter: Chapter, w: Wording, goods: Any) -> tuple[tuple[str, ...], ...]:
     names = [first_upper(chapter.labels.good(str(good))) for good in goods["good"]]
-    return tuple(zip(names, *_now_and_compared(w, goods), strict=True))
+    columns = [names, *_now_and_compared(w, goods)]
+    if "lower" in goods:
+        ends = zip(goods["lower"], goods["upper"], goods["value"], strict=True)
+        # What does not move has none.
+        columns.append(
+            [w.span(low, high, _decimals(value)) if math.isfinite(low + high) else "" for low, high, value in ends]
+        )
+    return tuple(zip(*columns, strict=True))
 
 
 def _now_and_compared(w: Wording, goods: Any) -> tuple[list[str], list[str]]:
@@ -185,13 +196,13 @@ def national_tile(chapter: Chapter, w: Wording) -> list[tuple[str, str, str]]:
     value = w("of", number=w.number(best), total=w.number(len(known)))
     note = ""
     if len(known):
-        median = _percent(w, float(known.median()))
         note = w(
             f"frontier_median_{_orientation(chapter)}",
-            median=median,
+            median=percent_of(w, float(known.median())),
             inputs=chapter.labels.inputs,
             outputs=chapter.labels.outputs,
         )
+        note += "; " + w("frontier_median_none" if chapter.frontier.drawn is None else "frontier_median_limits")
     return [(value, w("frontier_national"), note)]
 
 
@@ -221,7 +232,11 @@ def method_words(chapter: Chapter, w: Wording) -> dict[str, Any] | None:
             *_comparable(chapter, found, w),
             w(f"frontier_method_share_{found.orientation}"),
             *([] if found.returns == "vrs" else [w("frontier_method_times")]),
+            *([] if found.drawn is None else [w("frontier_method_drawn"), held_words(found, w)]),
         ],
+        "caution": w(caution_of(found)),
+        "limits": found.drawn is not None,
+        "noise": w.translated(found.noise),
         "given": w(f"frontier_given_{found.orientation}"),
         "circles": found.circles is not None,
         "model": found.model,

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from benchmodels.comparison import Comparison
+    from benchmodels.beside import AverageBesideBest
+    from benchmodels.comparison import Comparison, Coverage
     from benchmodels.flags import ReferenceDistribution
 
 __all__ = ["BestPractice", "Chapter", "Labels"]
@@ -63,11 +64,12 @@ class BestPractice:
     scores : DataFrame
         unit, efficiency, status, comparables, place, peer_for: how many units, itself among them, it may be held
         against; 'best' where nobody comparable does better, 'slack' where somebody does in some goods, 'within' or
-        'none'; and how many others the unit is a peer for.
+        'none'; and how many others the unit is a peer for. Where frontiers were drawn again also lower, upper,
+        rank_lower, rank_upper and withheld: limits of the efficiency and of its place, and why there are none.
     peers : DataFrame
         unit, peer, weight, share: share of the target that is made up by the peer.
     targets : DataFrame
-        unit, good, part, value, target, slack.
+        unit, good, part, value, target, slack; where frontiers were drawn again also lower, upper of what moves.
     circles : DataFrame, optional
         unit, other: whom each may be held against; none where all may be held against all.
     orientation, returns : str
@@ -75,6 +77,10 @@ class BestPractice:
         Who is comparable.
     model, certificate : str
         The model as it prints, and what its solutions were checked by.
+    drawn : DataFrame, optional
+        unit, peer, found, frequency: whom units were held against in frontiers that were drawn again.
+    level : float; coverage : Coverage, optional; noise : str
+        What limits were asked for at, how often such limits held, and what was drawn.
     """
 
     scores: pd.DataFrame
@@ -88,6 +94,10 @@ class BestPractice:
     environment: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
     certificate: str = ""
+    drawn: pd.DataFrame | None = None
+    level: float = math.nan
+    coverage: Coverage | None = None
+    noise: str = ""
 
     @property
     def advised(self) -> int:
@@ -141,6 +151,8 @@ class Chapter:
     parts_exact : bool
         False where continuous covariates were gathered on a grid for the parts.
     frontier : BestPractice, optional
+    beside : AverageBesideBest, optional
+        Average practice beside best practice, where both are of the outcome.
     explained : float
         Share of the variation between units that composition explains; NaN where not known.
     scale, decimals : float, int
@@ -177,6 +189,7 @@ class Chapter:
     shrinkage: pd.DataFrame | None = None
     limits: pd.DataFrame | None = None
     frontier: BestPractice | None = None
+    beside: AverageBesideBest | None = None
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 

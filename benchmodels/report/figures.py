@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Place = Callable[[float], float]
     Limits = Callable[[Floats], tuple[Floats, Floats, Floats, Floats]]
 
-__all__ = ["Drawing", "Mark", "Tick", "Values", "caterpillar", "funnel", "overlap"]
+__all__ = ["Drawing", "Mark", "Tick", "Values", "caterpillar", "funnel", "overlap", "round_ticks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def funnel(values: Values, *, limits: Limits, narrow: bool) -> Drawing:
         bottom=bottom,
         zero=y_of(0.0),
         x_ticks=[Tick(at=x_of(v), value=v) for v in _log_ticks(low, high, few=narrow)],
-        y_ticks=[Tick(at=y_of(v), value=v) for v in _ticks(y_low, y_high)],
+        y_ticks=[Tick(at=y_of(v), value=v) for v in round_ticks(y_low, y_high)],
         marks=marks,
         own=lines[:2],
         spread=lines[2:],
@@ -223,7 +223,7 @@ def caterpillar(values: Values, *, narrow: bool) -> Drawing:
         bottom=bottom,
         zero=y_of(0.0),
         x_ticks=[],
-        y_ticks=[Tick(at=y_of(v), value=v) for v in _ticks(y_low, y_high)],
+        y_ticks=[Tick(at=y_of(v), value=v) for v in round_ticks(y_low, y_high)],
         marks=marks,
     )
 
@@ -238,9 +238,9 @@ def _range(values: Floats) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """About six round values within the range."""
-    raw = (high - low) / 6
+def round_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
+    """Return round values within the range, about as many as asked for or fewer."""
+    raw = (high - low) / most
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
     return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmodels.errors import SpecificationError
+from benchmodels.report.beside import beside_caption
 from benchmodels.report.best_practice import few_words, method_words
 from benchmodels.report.figures import Values, caterpillar, funnel, overlap
 from benchmodels.report.limits import (
@@ -128,6 +129,7 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "intervals": bool(np.isfinite(chapter.main.lower).any() or np.isfinite(chapter.main.upper).any()),
         "frontier_few": few_words(chapter, w),
         "frontier_method": method_words(chapter, w),
+        "beside_caption": beside_caption(chapter, w),
         "notes": _notes(chapter, w),
         "drawings": _drawings(chapter, rows, w),
         "y_label": {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.decomposition import LEFT_OUT
+from benchmodels.report.beside import beside_of
 from benchmodels.report.best_practice import national_tile, practice_of
 from benchmodels.report.limits import limits_kind
 from benchmodels.report.wording import first_upper
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.comparison import Comparison
+    from benchmodels.report.beside import Beside
     from benchmodels.report.best_practice import Practice
     from benchmodels.report.chapter import Chapter
     from benchmodels.report.wording import Wording
@@ -54,6 +56,7 @@ class Row:
     cells: tuple[str, ...]
     sort: tuple[float | None, ...]
     practice: Practice | None = None
+    beside: Beside | None = None
 
     def words(self, w: Wording) -> dict[str, Any]:
         """Return what the script puts into the profile, as text only."""
@@ -79,11 +82,14 @@ class Row:
             slots[f"{kind}_why"] = w(f"{kind}_{verdict}_why{by_chance}", unit=self.label, why=self.withheld)
         if self.practice is not None:
             slots |= self.practice.slots()
+        if self.beside is not None:
+            slots |= self.beside.slots()
         return {
             "goods": [list(good) for good in self.practice.goods] if self.practice is not None else [],
             "slots": slots,
             "states": {"different": self.different, "unusual": self.unusual},
             "parts": [list(part) for part in self.parts],
+            "beside": None if self.beside is None else self.beside.drawing(),
             "summary": self.summary,
         }
 
@@ -110,7 +116,7 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
     ranks = _ranks(chapter)
     ranked = _ranked_words(chapter, w, ranks)
     parts = _parts(chapter)
-    practice = practice_of(chapter, w)
+    practice, beside = practice_of(chapter, w), beside_of(chapter, w)
     return [
         _row(
             chapter,
@@ -122,6 +128,7 @@ def rows_of(chapter: Chapter, w: Wording) -> list[Row]:
             ranked=ranked,
             parts=parts.get(label, {}),
             practice=practice.get(label),
+            beside=beside.get(label),
         )
         for i, label in enumerate(chapter.main.unit.tolist())
     ]
@@ -138,6 +145,7 @@ def _row(
     ranked: str,
     parts: dict[str, float],
     practice: Practice | None,
+    beside: Beside | None,
 ) -> Row:
     labels, scale, decimals = chapter.labels, chapter.scale, chapter.decimals
     label, size = str(chapter.main.unit[i]), float(chapter.main.size[i])
@@ -193,6 +201,7 @@ def _row(
         parts_end=w.number(should, part_decimals(chapter)),
         cells=cells,
         practice=practice,
+        beside=beside,
         sort=tuple(
             float(v) if math.isfinite(v) else None
             for v in (size, own, should, gap, lower, ratio, ratio_lower, rank_value)

@@ -40,14 +40,66 @@
   }
 
   function drawGoods(body, goods) {
+    var limits = body.parentNode.tHead.rows[0].cells[3];
     body.replaceChildren();
     goods.forEach(function (good) {
       var row = cell("tr", null);
       var name = cell("th", good[0]);
       name.scope = "row";
-      row.append(name, cell("td", good[1], "n"), cell("td", good[2], "n"));
+      row.append(name);
+      good.slice(1).forEach(function (text, i) {
+        var told = cell("td", text, "n");
+        if (i === 2) { told.dataset.label = limits.textContent; }
+        row.append(told);
+      });
       body.appendChild(row);
     });
+  }
+
+  function place(track, className, from, to) {
+    var mark = cell("div", null, className);
+    mark.style.left = from + "%";
+    if (to !== undefined) { mark.style.width = Math.max(to - from, 0.4) + "%"; }
+    track.appendChild(mark);
+  }
+
+  function drawBeside(body, drawing) {
+    var kinds = ["now", "average", "best"];
+    body.replaceChildren();
+    drawing.rows.forEach(function (told, i) {
+      var row = cell("tr", null);
+      var name = cell("th", null);
+      var track = cell("div", null, "track");
+      var drawn = cell("td", null);
+      var value = cell("td", told[1], "value");
+      name.scope = "row";
+      name.append(cell("span", null, "mark " + kinds[i]), " " + told[0]);
+      track.setAttribute("aria-hidden", "true");
+      drawing.ticks.forEach(function (tick) { place(track, "tick", tick[1]); });
+      place(track, "line", drawing.rows[0][3]);
+      if (told[4] !== null) {
+        place(track, "reach " + kinds[i], told[4], told[5]);
+        if (told[4] === 0) { place(track, "cut left", 0); }
+        if (told[5] === 100) { place(track, "cut right", 100); }
+      }
+      place(track, "mark " + kinds[i], told[3]);
+      if (told[2]) { value.append(cell("span", told[2], "note")); }
+      drawn.appendChild(track);
+      row.append(name, drawn, value);
+      body.appendChild(row);
+    });
+    var axis = cell("tr", null, "axis");
+    var scale = cell("div", null, "track");
+    var held = cell("td", null);
+    drawing.ticks.forEach(function (tick) {
+      var text = cell("span", tick[0]);
+      text.style.left = tick[1] + "%";
+      scale.appendChild(text);
+    });
+    axis.setAttribute("aria-hidden", "true");
+    held.appendChild(scale);
+    axis.append(cell("td", null), held, cell("td", null));
+    body.appendChild(axis);
   }
 
   function tag(svg, mark, label) {
@@ -94,6 +146,9 @@
     all("table.goods", root).forEach(function (table) {
       table.hidden = words.goods.length === 0;
       drawGoods(table.tBodies[0], words.goods);
+    });
+    all("table.beside", root).forEach(function (table) {
+      if (words.beside) { drawBeside(table.tBodies[0], words.beside); }
     });
   }
 
