@@ -7,7 +7,7 @@ know which model spoke.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -109,8 +109,8 @@ class Coverage:
     simulated: str
 
     def reached(self, level: float) -> bool:
-        """Return whether intervals at a level were seen to hold as often as it says, to a hundredth."""
-        return level == self.level and round(self.intervals, 2) >= round(level, 2)
+        """Return whether intervals at a level were seen to hold as often as it says, to half a hundredth."""
+        return level == self.level and self.intervals >= level - 0.005
 
     def of_intervals(self) -> str:
         """Return what a reader must know beside intervals."""
@@ -235,12 +235,8 @@ class Comparison:
         q = self.shared.shape[1] if self.shared.ndim == 2 else -1
         if self.shared.shape != (k, q) or self.core.shape != (q, q):
             raise DataError(f"shared {self.shared.shape} and core {self.core.shape} do not fit {k} units")
-        if (self.replicates is None) != (self.replicate_kind is None):
-            raise DataError("replicates need a replicate_kind, and a kind needs replicates: 'errors' or 'draws'")
-        if self.replicates is not None:
-            self._freeze("replicates", np.array(self.replicates, dtype=np.float64))
-            if self.replicates.ndim != 2 or self.replicates.shape[1] != k or q:
-                raise DataError(f"replicates have shape {self.replicates.shape}; (b, {k}) is needed, and none shared")
+        if self.replicates is not None or self.replicate_kind is not None:
+            self._check_replicates(k, q)
         if len(set(self.unit.tolist())) != k:
             raise DataError("unit labels must be unique in a comparison")
         spread = self.noise + np.einsum("kq,qr,kr->k", self.shared, self.core, self.shared)
@@ -254,6 +250,23 @@ class Comparison:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
+
+    def _check_replicates(self, k: int, q: int) -> None:
+        """Take in replicates that are a (b, k) array of a kind and agree with the noise; there is nothing beside."""
+        if self.replicates is None or self.replicate_kind not in get_args(ReplicateKind):
+            raise DataError(
+                f"replicate_kind={self.replicate_kind!r}; replicates are of kind 'errors' or 'draws', and only they are"
+            )
+        self._freeze("replicates", np.array(self.replicates, dtype=np.float64))
+        shape, known = self.replicates.shape, np.isfinite(self.noise)
+        if len(shape) != 2 or shape[0] < 2 or shape[1] != k or q or np.isfinite(self.df[known]).any():
+            raise DataError(
+                f"replicates have shape {shape}; (b, {k}) is needed, with two or more, and nothing shared, nor degrees "
+                "of freedom"
+            )
+        spread = np.var(self.replicates[:, known], axis=0, ddof=1)
+        if not np.allclose(spread, self.noise[known], rtol=1e-6, atol=0.0):
+            raise DataError("noise must be the variance of the replicates, which are to be finite where it is")
 
     def _freeze(self, name: str, value: NDArray[np.generic]) -> None:
         value.flags.writeable = False
@@ -284,10 +297,12 @@ class Comparison:
 
     @property
     def corrected(self) -> Floats:
-        """The estimates (k,) without the bias that bootstrap errors tell of; as they are where there are none."""
-        if self.replicates is None or self.replicate_kind != "errors":
+        """The estimates (k,) without the bias that errors tell of, or the means of draws; else as they are."""
+        if self.replicates is None:
             return self.estimate
-        return np.asarray(self.estimate - self.replicates.mean(axis=0))
+        mean = self.replicates.mean(axis=0)
+        found = self.estimate - mean if self.replicate_kind == "errors" else mean
+        return np.where(np.isnan(mean), self.estimate, found)
 
     def errors(self) -> Floats | None:
         """Return the errors (b, k) of the corrected estimates, about zero; None where they are normal."""

@@ -82,5 +82,5 @@ def _by_replicates(
         "df": np.full(len(difference), np.inf),
         "p_value": np.minimum(2.0 * np.minimum(beyond, short), 1.0),
         "verdict": verdict,
-        "simultaneous": np.where(np.abs(difference) / std_error > critical, verdict, "not different"),
+        "simultaneous": np.where(np.abs(difference) > critical * std_error, verdict, "not different"),
     }

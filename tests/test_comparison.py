@@ -140,10 +140,17 @@ def test_replicates_are_the_covariance_and_the_bias():
     np.testing.assert_array_equal(made().corrected, made().estimate)
 
 
-def test_posterior_draws_have_no_bias_and_errors_the_other_way_round():
+def test_posterior_draws_have_a_mean_and_errors_the_other_way_round():
     comparison, draws = of_replicates("draws")
-    np.testing.assert_array_equal(comparison.corrected, comparison.estimate)
+    np.testing.assert_allclose(comparison.corrected, draws.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(comparison.errors(), draws.mean(axis=0) - draws, atol=1e-16)
+
+
+def test_a_unit_withheld_has_its_estimate():
+    comparison, errors = of_replicates()
+    errors[:, 1] = np.nan
+    some, _ = of_replicates(replicates=errors, noise=np.array([comparison.noise[0], np.nan, *comparison.noise[2:]]))
+    assert some.corrected[1] == some.estimate[1] and np.isnan(some.errors()[:, 1]).all()
 
 
 def test_replicates_go_with_their_units_and_stay_closed():
@@ -160,11 +167,16 @@ def test_replicates_go_with_their_units_and_stay_closed():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"replicate_kind": None}, "need a replicate_kind"),
-        ({"replicates": None}, "need a replicate_kind"),
+        ({"replicate_kind": None}, "replicate_kind=None"),
+        ({"replicates": None}, "of kind 'errors' or 'draws'"),
+        ({"replicate_kind": "bogus"}, "replicate_kind='bogus'"),
         ({"replicates": np.zeros((5, 3))}, r"shape \(5, 3\); \(b, 4\)"),
+        ({"replicates": np.zeros((1, 4))}, "two or more"),
+        ({"df": np.array([np.inf, 8.0, np.inf, np.inf])}, "degrees of freedom"),
+        ({"replicates": 2.0 * np.random.default_rng(1).normal(size=(400, 4))}, "variance of the replicates"),
+        ({"replicates": np.full((400, 4), np.nan)}, "variance of the replicates"),
         ({"replicates": np.zeros(4)}, r"\(b, 4\) is needed"),
-        ({"shared": np.zeros((4, 1)), "core": np.ones((1, 1))}, "none shared"),
+        ({"shared": np.zeros((4, 1)), "core": np.ones((1, 1))}, "nothing shared"),
     ],
 )
 def test_replicates_that_do_not_fit_are_refused(changes, said):
@@ -182,7 +194,7 @@ def coverage(**changes):
     [
         ({}, False),
         ({"intervals": 0.946}, False),
-        ({"intervals": 0.94}, True),
+        ({"intervals": 0.944}, True),
         ({"intervals": np.nan}, True),
         ({"level": 0.9}, True),
     ],

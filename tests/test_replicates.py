@@ -146,10 +146,14 @@ def test_no_band_of_replicates():
 
 
 def test_two_units_with_the_same_errors_are_not_told_apart():
-    errors = np.random.default_rng(0).normal(size=(200, 3))
+    errors = np.random.default_rng(0).normal(0.0, 0.01, size=(200, 3))
     errors[:, 1] = errors[:, 0]
-    with pytest.raises(Exception, match="no standard error; leave one"):
-        rank(made(np.array([1.0, 1.5, 1.2]), errors))
+    comparison = made(np.array([1.0, 1.0, 1.5]), errors)
+    sets = rank(comparison)
+    assert sets.lower.tolist() == [1, 1, 3] and sets.upper.tolist() == [2, 2, 3]
+    pair = differs(comparison, "Ærø 0", "Ærø 1")
+    assert (pair.difference, pair.lower, pair.upper, pair.verdict) == (0.0, 0.0, 0.0, "not different")
+    assert differs(comparison, "Ærø 2", "Ærø 1").simultaneous == "above"
 
 
 def test_withheld_units_leave_no_replicate():

@@ -193,7 +193,7 @@ def draw_errors(
         b.
     rng : numpy.random.Generator
     errors : (k, b) array, optional
-        In place of normal draws; ``s`` is their covariance.
+        In place of normal draws; ``s`` is their covariance, and two that are the same are never told apart.
 
     Returns
     -------
@@ -217,8 +217,11 @@ def draw_errors(
     variance = np.diagonal(s)
     s2 = variance[:, None] + variance - 2.0 * s
     np.fill_diagonal(s2, np.inf)
-    if not (s2 > 1e-12 * (variance[:, None] + variance)).all():
+    apart = s2 > 1e-12 * (variance[:, None] + variance)
+    if not apart.all() and (errors is None or not (variance > 0.0).all()):
         raise DataError("the difference of two estimates has no standard error; leave one of the two units out")
+    # Two whose errors are the same, as units alike in everything, are never told apart.
+    s2[~apart] = np.inf
     normal, chi = rng.spawn(2)
     drawn = gaussian_draws(s, draws=draws, rng=normal) if errors is None else errors
     z = np.ascontiguousarray(drawn.T)

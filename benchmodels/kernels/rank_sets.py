@@ -139,7 +139,8 @@ def confidence_sets(
     Raises
     ------
     DataError
-        S is not a covariance, or two estimates differ by a constant (their difference has no standard error).
+        S is not a covariance, or two estimates differ by a constant (their difference has no standard error; of errors
+        that are given such a pair is never told apart).
     SpecificationError
         Fewer than two units, a level outside [0.5, 1), or too few draws for the level.
 
