@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -42,6 +43,8 @@ Interval = Literal["basic", "percentile"]
 _LEAST = 100
 # Share of replicates without an answer above which those left say nothing: they are the ones that hold the unit itself.
 _MISSING = 0.5
+# Of the largest standard error; a smaller one is none.
+_ROUNDING = 1e-9
 # Above which a correction for bias takes away more than it adds: 4 σ² < σ² + bias².
 _ADVISED = np.sqrt(3.0)
 
@@ -72,6 +75,8 @@ class FrontierBootstrap:
         Of the smoothed kinds; else NaN.
     subset : int
         Units of a subsample; 0 for the smoothed kinds.
+    by_rule : bool
+        The subset, or the bandwidth, is by the kind's own rule: what was simulated (`Coverage`).
     vain : float
         Share of the pseudo-units of 'simar-wilson-2000' that were drawn beyond what the units can do, and drawn again.
     level : float
@@ -91,6 +96,7 @@ class FrontierBootstrap:
     kind: Kind
     bandwidth: float
     subset: int
+    by_rule: bool
     vain: float
     level: float
     rng: str
@@ -112,8 +118,20 @@ class FrontierBootstrap:
 
     @property
     def missing(self) -> Floats:
-        """Share of the replicates without an answer for each unit (k,); above a half its interval is withheld."""
+        """Share of the replicates without an answer for each unit (k,)."""
         return np.asarray(np.isnan(self.errors).mean(axis=0))
+
+    @cached_property
+    def withheld(self) -> NDArray[np.object_]:
+        """Why a unit's uncertainty is withheld (k,); empty where it is not."""
+        spread = self.std_error
+        reasons = np.full(len(self.unit), "", dtype=object)
+        # Rounding beside the errors of others, whatever the unit of measure.
+        reasons[spread <= _ROUNDING * np.nanmax(spread, initial=0.0)] = (
+            "all frontiers drawn are as far from it, which tells nothing of its error"
+        )
+        reasons[self.missing > _MISSING] = "more than half of the frontiers drawn come nowhere near it"
+        return reasons
 
     @property
     def bias(self) -> Floats:
@@ -147,8 +165,8 @@ class FrontierBootstrap:
         if interval == "percentile":
             # The same errors the other way round: q - 2 bias where the basic one has -q.
             low, high = 2.0 * (self.delta - self.bias) - high, 2.0 * (self.delta - self.bias) - low
-        far = self.missing > _MISSING
-        return np.where(far, np.nan, low), np.where(far, np.nan, high)
+        lost = self.withheld != ""
+        return np.where(lost, np.nan, low), np.where(lost, np.nan, high)
 
     def to_frame(self, *, interval: Interval = "basic") -> pd.DataFrame:
         """Return one row a unit, on the scale of efficiencies, or of inefficiencies where the measure is directional.
@@ -157,8 +175,9 @@ class FrontierBootstrap:
         for the true efficiency, below the one found; ``bias, std_error`` of the distance 1 / efficiency, ``ratio``
         |bias| / std_error, and ``advised``: above √3 the corrected efficiency is nearer to the truth in mean square;
         ``missing``, the share of replicates without an answer, which are left out of all this: most came nowhere near
-        the unit. Of the directional measure ``inefficiency`` stands in the place of ``efficiency``, and all is told of
-        the inefficiency itself: the true one is above the one found.
+        the unit. Where the uncertainty is `withheld` there is nothing but that. Of the directional measure
+        ``inefficiency`` stands in the place of ``efficiency``, and all is told of the inefficiency itself: the true one
+        is above the one found.
 
         Parameters
         ----------
@@ -166,7 +185,8 @@ class FrontierBootstrap:
             By errors as they are found; or as `percentile_interval`.
         """
         low, high = self._ends(interval)
-        bias, error = self.bias, self.std_error
+        lost = self.withheld != ""
+        bias, error = (np.where(lost, np.nan, part) for part in (self.bias, self.std_error))
         directional = self.measure == "directional"
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.abs(bias) / error
@@ -287,8 +307,8 @@ def bootstrap_of(
         unit=fit.unit, fit=fit, measure=measure, delta=delta,
         errors=(shrink_of(fit, m) if m else 1.0) * (drawn.distance - delta), stalled=drawn.stalled,
         pair=drawn.pair[named], count=drawn.count[named], chance=drawn.chance[named], kind=kind, bandwidth=h, subset=m,
-        vain=vain / (vain + drawn.distance.size), level=level,
-        rng=entropy(found),
+        by_rule=bandwidth in (None, "silverman") and subset is None, vain=vain / (vain + drawn.distance.size),
+        level=level, rng=entropy(found),
     )  # fmt: skip
     _warn(resampled)
     return resampled
@@ -296,12 +316,11 @@ def bootstrap_of(
 
 def _warn(found: FrontierBootstrap) -> None:
     """Warn of units that the replicates say too little of, and of replicates that were not solved."""
-    far, lost, k = found.missing > _MISSING, found.stalled > 0, len(found.unit)
+    far, lost = found.withheld != "", found.stalled > 0
     if far.any():
-        drawn = "subsamples" if found.kind == "subsample" else "replicates"
+        reasons = "; ".join(dict.fromkeys(found.withheld[far]))
         warnings.warn(
-            f"{int(far.sum())} of {k} units have no interval, since more than half of the {drawn} come nowhere near "
-            f"them: {listed(found.unit[far])}",
+            f"{int(far.sum())} of {len(far)} units have no interval ({reasons}): {listed(found.unit[far])}",
             PartialResultWarning,
             stacklevel=4,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from operator import ge, le
 from typing import Any
 
 from benchmodels.comparison import Coverage
@@ -14,8 +15,8 @@ __all__ = ["coverage_of"]
 _FILE = "coverage.json"
 
 
-def coverage_of(kind: str, *, units: int, goods: int, level: float) -> Coverage:
-    """Return the coverage of a bootstrap, of simulated tables that are no easier.
+def coverage_of(kind: str, *, units: int, goods: int, returns: str, orientation: str, level: float) -> Coverage:
+    """Return the coverage of a bootstrap: the least of the simulated tables that are next to it, smaller and larger.
 
     Parameters
     ----------
@@ -23,34 +24,39 @@ def coverage_of(kind: str, *, units: int, goods: int, level: float) -> Coverage:
         Of the bootstrap.
     units, goods : int
         That the units are held against, and that are used or made.
+    returns, orientation : str
+        As of `benchmodels.frontier.DEA`.
     level : float
         Asked for.
 
     Returns
     -------
     Coverage
-        Of the largest tables with no more units, of the fewest goods that are no fewer; NaN where there are none, or
-        where they were not simulated at this level.
+        NaN beyond the tables simulated, and at another level.
     """
     table = _simulated()
-    rows = [row for row in table["rows"] if row["kind"] == kind and row["units"] <= units]
-    rows = [row for row in rows if row["inputs"] + row["outputs"] >= goods and table["level"] == level]
+    asked = {"kind": kind, "returns": returns, "orientation": orientation}
+    rows = [row for row in table["rows"] if all(row[name] == value for name, value in asked.items())]
+    rows = _beside(_beside(rows, "units", units), "goods", goods) if table["level"] == level else []
     if not rows:
-        why = f"no tables of {units} units with {goods} goods were simulated at {level:.0%} for kind={kind!r}"
+        told = ", ".join(map(str, asked.values()))
+        why = f"no tables of {units} units with {goods} goods were simulated at {level:.0%} ({told})"
         nan = float("nan")
         return Coverage(level=level, intervals=nan, ranks=nan, all_ranks=nan, shrunken=nan, simulated=why)
-    row = max(rows, key=lambda row: (row["units"], -row["inputs"] - row["outputs"]))
+    many, kinds = (" to ".join(str(n) for n in sorted({row[name] for row in rows})) for name in ("units", "goods"))
+    least = {name: min(row[name] for row in rows) for name in ("coverage", "ranks", "all_ranks", "shrunken")}
     return Coverage(
         level=table["level"],
-        intervals=row["coverage"],
-        ranks=row["ranks"],
-        all_ranks=row["all_ranks"],
-        shrunken=row["shrunken"],
-        simulated=(
-            f"{row['draws']} tables of {row['units']} units with {row['inputs'] + row['outputs']} goods, half-normal "
-            "waste and variable returns"
-        ),
+        intervals=least.pop("coverage"),
+        **least,
+        simulated=f"{min(row['draws'] for row in rows)} tables of {many} units with {kinds} goods, half-normal waste",
     )
+
+
+def _beside(rows: list[dict[str, Any]], name: str, value: int) -> list[dict[str, Any]]:
+    """Return the rows next to a value from below and from above; none where there is nothing on one side."""
+    below, above = ([row[name] for row in rows if side(row[name], value)] for side in (le, ge))
+    return [row for row in rows if row[name] in (max(below), min(above))] if below and above else []
 
 
 @cache

@@ -9,22 +9,17 @@ import numpy as np
 
 from benchmodels.comparison import Comparison, Coverage
 from benchmodels.errors import SpecificationError
+from benchmodels.frontier.bootstrap import FrontierBootstrap
 from benchmodels.frontier.simulated import coverage_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmodels.frontier.bootstrap import FrontierBootstrap
     from benchmodels.frontier.dea import DEAFit
 
     Floats = NDArray[np.float64]
 
 __all__ = ["with_replicates"]
-
-# Share of replicates without an answer above which those left say nothing.
-_MISSING = 0.5
-# Of an estimate; an error that is smaller is one of rounding.
-_ROUNDING = 1e-9
 
 
 def with_replicates(comparison: Comparison, fit: DEAFit, found: FrontierBootstrap) -> Comparison:
@@ -49,29 +44,21 @@ def with_replicates(comparison: Comparison, fit: DEAFit, found: FrontierBootstra
     g(δ) - g(δ - e), so that the basic interval of the one is that of the other. A replicate that came nowhere near a
     unit has one of its other errors, in turn, so that each unit has all b.
     """
-    same = len(found.unit) == len(fit.unit) and bool(np.all(found.unit == fit.unit))
+    same = isinstance(found, FrontierBootstrap) and np.array_equal(found.unit, fit.unit)
     if not same or not np.allclose(found.delta, np.maximum(1.0 / fit.efficiency, 1.0), rtol=1e-9, atol=0.0):
-        raise SpecificationError("bootstrap is of another fit; give the one of this fit's own bootstrap()")
-    known = np.isfinite(found.errors)
-    errors = np.where(found.missing > _MISSING, np.nan, _completed(found.errors, known))
-    estimate = _estimated(comparison, found.delta)
-    replicates = estimate - _estimated(comparison, found.delta - errors)
+        raise SpecificationError("bootstrap is not of this fit; give the one of its own bootstrap()")
+    lost = found.withheld != ""
+    errors = np.where(lost, np.nan, _completed(found.errors, np.isfinite(found.errors)))
+    replicates = _estimated(comparison, found.delta) - _estimated(comparison, found.delta - errors)
     low, high = found.interval
-    noise = np.var(replicates, axis=0, ddof=1)
-    reasons = comparison.withheld.copy()
-    reasons[np.isfinite(comparison.estimate)] = ""
-    reasons[found.missing > _MISSING] = "more than half of the frontiers drawn come nowhere near it"
-    still = noise <= (_ROUNDING * np.maximum(np.abs(estimate), 1.0)) ** 2
-    reasons[still] = "all frontiers drawn are as far from it, which tells nothing of its error"
-    lost = reasons != ""
     return replace(
         comparison,
-        lower=np.where(lost, np.nan, _estimated(comparison, low)),
-        upper=np.where(lost, np.nan, _estimated(comparison, high)),
-        noise=np.where(lost, np.nan, noise),
-        withheld=reasons,
+        lower=_estimated(comparison, low),
+        upper=_estimated(comparison, high),
+        noise=np.var(replicates, axis=0, ddof=1),
+        withheld=found.withheld,
         level=found.level,
-        replicates=np.where(lost, np.nan, replicates),
+        replicates=replicates,
         replicate_kind="errors",
         coverage=_coverage(fit, found),
         source=replace(comparison.source, noise=found.told, rng=found.rng),
@@ -99,9 +86,12 @@ def _completed(errors: Floats, known: NDArray[np.bool_]) -> Floats:
 
 
 def _coverage(fit: DEAFit, found: FrontierBootstrap) -> Coverage:
+    """Return what is known of the coverage; units with the fewest others count, and a rule of the user's own is new."""
     return coverage_of(
-        found.kind,
-        units=int(np.median(fit.comparables)),
+        f"{found.kind}{'' if found.by_rule else ', not by its own rule'}",
+        units=int(fit.comparables.min()),
         goods=fit.goods.goods.shape[1],
+        returns=str(fit.model.returns),
+        orientation=fit.model.orientation,
         level=found.level,
     )

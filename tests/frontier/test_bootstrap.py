@@ -17,6 +17,8 @@ from benchmodels.frontier import resampled as drawing
 from benchmodels.kernels import frontier_bootstrap
 from benchmodels.kernels.shared_simplex import STALLED
 
+# Most tables here have a unit that every subsample with an answer holds, and that has no interval.
+pytestmark = pytest.mark.filterwarnings("ignore:.* have no interval")
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 KEPT = SHARED / "reference" / "dea"
 
@@ -114,7 +116,8 @@ def test_circles_are_kept(table):
     found = fit.bootstrap(kind="smoothed", replicates=200, rng=2).to_frame()
     assert (found["upper"] <= found["efficiency"] + 1e-3).all()
     halves = fit.bootstrap(replicates=200, rng=2, kind="subsample", subset=40).to_frame()
-    assert (halves["lower"] < halves["upper"]).all()
+    halves = halves[halves["lower"].notna()]
+    assert len(halves) > 50 and (halves["lower"] < halves["upper"]).all()
 
 
 def kept(name):
@@ -168,7 +171,7 @@ def test_subsamples(table):
     assert len(known) == (one.missing <= 0.5).sum() > 50
     # Output 1.5 times as much as anyone's: most subsamples hold nobody that makes so much.
     far = pd.concat([table, table.loc[[0]].assign(unit=60, y=1.5 * table["y"].max())])
-    with pytest.warns(PartialResultWarning, match="of 61 units have no interval, .*60"):
+    with pytest.warns(PartialResultWarning, match="of 61 units have no interval .*nowhere near.*60"):
         found = DEA(**TWO).fit(far).bootstrap(replicates=200, rng=3, subset=15)
     assert np.isnan(found.to_frame()["lower"].iloc[60]) and found.missing[60] > 0.5
 
@@ -349,7 +352,7 @@ def test_heterogeneous(table):
         DEA(**TWO, returns=(0.8, 1.2)).fit(table).bootstrap(kind="simar-wilson-2000")
     with pytest.raises(SpecificationError, match="leave out environment"):
         DEA(**TWO, environment={"z": "same"}).fit(table).bootstrap(kind="simar-wilson-2000")
-    with pytest.warns(PartialResultWarning, match="more than half of the replicates come nowhere near"):
+    with pytest.warns(PartialResultWarning, match="more than half of the frontiers drawn come nowhere near"):
         DEA(**TWO).fit(table).bootstrap(kind="simar-wilson-2000", replicates=100, rng=1)
 
 

@@ -91,14 +91,16 @@ def test_without_a_bootstrap_nothing_is_known(fit):
 
 def test_another_fit_is_refused(found):
     other = DEA(inputs=["a"], outputs=["y"], unit="unit", returns="crs").fit(table())
-    with pytest.raises(SpecificationError, match="another fit"):
+    with pytest.raises(SpecificationError, match="not of this fit"):
         other.compare(bootstrap=found)
-    with pytest.raises(SpecificationError, match="another fit"):
+    with pytest.raises(SpecificationError, match="not of this fit"):
+        other.compare(bootstrap="found")
+    with pytest.raises(SpecificationError, match="not of this fit"):
         DEA(inputs=["a"], outputs=["y"], unit="unit").fit(table(50)).compare(bootstrap=found)
 
 
 def test_uses_say_how_often_they_hold():
-    fit = DEA(inputs=["a"], outputs=["y"], unit="unit").fit(table(120))
+    fit = DEA(inputs=["a"], outputs=["y"], unit="unit").fit(table(98))
     comparison = fit.compare(bootstrap=fit.bootstrap(replicates=300, rng=1))
     cover = comparison.coverage
     assert 0.5 < cover.intervals < 0.95 and "98 units with 2 goods" in cover.simulated
@@ -120,20 +122,61 @@ def _nothing():
     return contextlib.nullcontext()
 
 
-def test_coverage_is_that_of_tables_no_easier():
-    some = coverage_of("subsample", units=150, goods=2, level=0.95)
-    assert "98 units with 2 goods" in some.simulated
-    more = coverage_of("subsample", units=150, goods=3, level=0.95)
-    assert "98 units with 4 goods" in more.simulated
-    assert "300 units with 4 goods" in coverage_of("subsample", units=5000, goods=3, level=0.95).simulated
-    for unknown in (
-        coverage_of("subsample", units=10, goods=2, level=0.95),
-        coverage_of("subsample", units=98, goods=7, level=0.95),
-        coverage_of("subsample", units=98, goods=2, level=0.9),
-    ):
-        assert np.isnan(unknown.intervals) and "were simulated" in unknown.simulated
-        assert not unknown.reached(unknown.level)
-    assert not replace(some, intervals=0.94).reached(0.95) and replace(some, intervals=0.95).reached(0.95)
+def asked(kind="subsample", units=98, goods=2, returns="vrs", orientation="input", level=0.95):
+    return coverage_of(kind, units=units, goods=goods, returns=returns, orientation=orientation, level=level)
+
+
+def test_coverage_is_the_least_of_the_tables_beside():
+    assert "98 units with 2 goods" in asked().simulated
+    among = asked(units=150, goods=3)
+    assert "98 to 300 units with 2 to 4 goods" in among.simulated
+    some = [asked(units=n, goods=goods) for n in (98, 300) for goods in (2, 4)]
+    for name in ("intervals", "ranks", "all_ranks", "shrunken"):
+        assert getattr(among, name) == min(getattr(each, name) for each in some), name
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [{"units": 39}, {"units": 301}, {"goods": 7}, {"level": 0.9}, {"kind": "subsample, not by its own rule"},
+     {"returns": "drs"}, {"returns": "crs", "orientation": "output"}, {"returns": "crs", "units": 150}],
+)  # fmt: skip
+def test_beyond_them_it_is_not_known(beyond):
+    unknown = asked(**beyond)
+    assert np.isnan(unknown.intervals) and "were simulated" in unknown.simulated
+    assert not unknown.reached(unknown.level)
+
+
+def test_a_level_is_reached_to_half_a_hundredth():
+    some = asked()
+    assert not replace(some, intervals=0.9449).reached(0.95) and replace(some, intervals=0.9451).reached(0.95)
+
+
+def test_coverage_is_of_the_rule_that_was_simulated():
+    fit = DEA(inputs=["a"], outputs=["y"], unit="unit").fit(table(98))
+    for options in ({"subset": 50}, {"kind": "smoothed", "bandwidth": 0.01}):
+        found = fit.bootstrap(replicates=100, rng=1, **options)
+        assert np.isnan(fit.compare(bootstrap=found).coverage.intervals), options
+    smoothed = fit.bootstrap(replicates=100, rng=1, kind="smoothed", bandwidth="silverman")
+    assert np.isfinite(fit.compare(bootstrap=smoothed).coverage.intervals)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_what_is_withheld_does_not_depend_on_units_of_measure(scale):
+    """A unit that is answered only by subsamples that hold it has the same answer always: its error is not known."""
+    frame = table(40)
+    some = DEA(inputs=["a"], outputs=["y"], unit="unit").fit(frame)
+    other = DEA(inputs=["a"], outputs=["y"], unit="unit").fit(frame.assign(a=frame["a"] * scale))
+    found, scaled = (each.bootstrap(replicates=200, subset=25, rng=1) for each in (some, other))
+    one = some.compare(contrast="difference", bootstrap=found)
+    two = other.compare(contrast="difference", bootstrap=scaled)
+    assert one.withheld.tolist() == two.withheld.tolist() == found.withheld.tolist()
+    assert any("tells nothing of its error" in why for why in one.withheld) and (one.withheld == "").mean() > 0.8
+    np.testing.assert_allclose(two.std_error, one.std_error * scale, rtol=1e-6)
+    told = found.to_frame()[found.withheld != ""]
+    assert told[["corrected", "lower", "upper", "bias", "std_error", "ratio"]].isna().all(axis=None)
+    assert not told["advised"].any()
+    targets = found.targets()
+    assert targets.loc[targets["unit"].isin(told["unit"]) & (targets["part"] == "input"), "lower"].isna().all()
 
 
 def test_a_size_is_per_inhabitant():
