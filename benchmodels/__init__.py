@@ -14,7 +14,7 @@ from benchmodels.adjustment import (
 from benchmodels.adjustment.given import compare_expected, compare_strata
 from benchmodels.bands import simultaneous_level
 from benchmodels.beside import AverageBesideBest, average_beside_best
-from benchmodels.comparison import Comparison
+from benchmodels.comparison import Comparison, Coverage
 from benchmodels.disclosure import Withholding, withheld_cells, withheld_totals, withheld_units
 from benchmodels.errors import (
     BenchmodelsError,
@@ -39,6 +39,7 @@ __all__ = [
     "BestSet",
     "Comparison",
     "ConvergenceError",
+    "Coverage",
     "DataError",
     "Difference",
     "Differences",

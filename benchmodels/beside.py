@@ -52,11 +52,9 @@ class AverageBesideBest:
     different : (k,) array of str
         From what is expected: 'above', 'below', 'not different' or 'withheld'.
     beaten : (k,) array of bool
-        Others, or several put together, do better.
+        Others, or several put together, do better; False also where the frontier has no answer (``attainable`` is NaN).
     level : float
-        Of the intervals of what is expected.
-    best_level : float
-        Of those of the attainable, as asked for; ``coverage`` says how often such intervals held.
+        Of the intervals, as asked for; ``coverage`` says how often those of the attainable held.
     orientation : {'input', 'output'}
         Whether the best would have less of it, or more.
     coverage : Coverage or None
@@ -80,7 +78,6 @@ class AverageBesideBest:
     different: NDArray[np.object_]
     beaten: NDArray[np.bool_]
     level: float
-    best_level: float
     orientation: Orientation
     coverage: Coverage | None
     simulated: bool
@@ -119,7 +116,7 @@ def average_beside_best(
     Raises
     ------
     SpecificationError
-        An average by direct standardisation, or another orientation.
+        An average by direct standardisation, another orientation, or intervals at two levels.
     DataError
         No unit in common.
 
@@ -143,21 +140,27 @@ def average_beside_best(
     at = np.array([place.get(label, -1) for label in average.unit.tolist()], dtype=np.intp)
     if (at < 0).all():
         raise DataError("average and best have no unit in common")
+    if average.level != best.level and np.isfinite(average.lower).any() and np.isfinite(best.lower).any():
+        raise SpecificationError(
+            f"intervals are at {average.level:g} (average) and at {best.level:g} (best); give them the same level"
+        )
     observed = average.observed / average.size
-    a, a_low, a_high = _log_ratios(average, average.estimate)
-    f, f_low, f_high = (np.where(at < 0, np.nan, part[at]) for part in _log_ratios(best, best.estimate))
-    centre = np.where(at < 0, np.nan, _log_ratios(best, best.corrected)[0][at])
-    if orientation == "output":
-        # The best would have more: observed over attainable is the share, the inverse of the ratio.
-        f, f_low, f_high, centre = -f, -f_high, -f_low, -centre
-    low = a - centre - np.hypot(a - a_low, f_high - centre)
-    high = a - centre + np.hypot(a_high - a, centre - f_low)
+    expected_lower, expected_upper = _expected(average)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, a_low, a_high = _log_ratios(average, average.estimate)
+        f, f_low, f_high = (np.where(at < 0, np.nan, part[at]) for part in _log_ratios(best, best.estimate))
+        centre = np.where(at < 0, np.nan, _log_ratios(best, best.corrected)[0][at])
+        if orientation == "output":
+            # The best would have more: observed over attainable is the share, the inverse of the ratio.
+            f, f_low, f_high, centre = -f, -f_high, -f_low, -centre
+        low = a - centre - np.hypot(a - a_low, f_high - centre)
+        high = a - centre + np.hypot(a_high - a, centre - f_low)
     return AverageBesideBest(
         unit=average.unit,
         observed=observed,
         expected=average.expected / average.size,
-        expected_lower=observed * np.exp(-a_high),
-        expected_upper=observed * np.exp(-a_low),
+        expected_lower=expected_lower,
+        expected_upper=expected_upper,
         attainable=observed * np.exp(-f),
         attainable_lower=observed * np.exp(-f_high),
         attainable_upper=observed * np.exp(-f_low),
@@ -170,7 +173,6 @@ def average_beside_best(
         different=average.different,
         beaten=np.abs(f) > _NEAR,
         level=average.level,
-        best_level=best.level,
         orientation=orientation,
         coverage=best.coverage,
         simulated=average.source.simulated or best.source.simulated,
@@ -180,11 +182,21 @@ def average_beside_best(
 def _log_ratios(comparison: Comparison, estimate: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the logs of observed over expected (k,): by an estimate, and by the ends of the interval."""
     ends = [estimate, comparison.lower, comparison.upper]
+    if comparison.contrast == "difference":
+        expected = [comparison.observed - end * comparison.size for end in ends]
+        # Nothing expected, or less, is infinitely exceeded.
+        ends = [np.where(end <= 0.0, np.inf, comparison.observed / end) for end in expected]
     rate = comparison.null if comparison.contrast == "rate" else 1.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if comparison.contrast == "difference":
-            expected = [comparison.observed - end * comparison.size for end in ends]
-            # Nothing expected, or less, is infinitely exceeded.
-            ends = [np.where(end <= 0.0, np.inf, comparison.observed / end) for end in expected]
-        estimate, lower, upper = (np.log(np.maximum(end / rate, 0.0)) for end in ends)
+    estimate, lower, upper = (np.log(np.maximum(end / rate, 0.0)) for end in ends)
     return estimate, lower, upper
+
+
+def _expected(average: Comparison) -> tuple[Floats, Floats]:
+    """Return the ends of the interval for what is expected, per unit of size; NaN for nothing observed and a ratio."""
+    if average.contrast == "difference":
+        ends = (average.observed / average.size - end for end in (average.upper, average.lower))
+        return tuple(np.maximum(end, 0.0) for end in ends)  # type: ignore[return-value]
+    rate = average.null if average.contrast == "rate" else 1.0
+    there = np.where(average.observed > 0.0, average.observed / average.size, np.nan)
+    with np.errstate(divide="ignore"):
+        return tuple(there / np.maximum(end / rate, 0.0) for end in (average.upper, average.lower))  # type: ignore[return-value]

@@ -141,7 +141,8 @@ def flag(
     Returns
     -------
     Flags
-        All verdicts are 'withheld' where intervals are known to hold less often than they say (a frontier's).
+        All verdicts are 'withheld' where intervals are known to hold less often than they say (a frontier's), and
+        discoveries where errors are those of replicates, which have no p values.
 
     Raises
     ------
@@ -174,7 +175,9 @@ def flag(
         )
     different = comparison.different
     deviation = comparison.estimate - comparison.null
-    own = np.where(different == "withheld", np.nan, comparison.std_error)
+    # p values are of a normal distribution, which errors of replicates do not have.
+    no_law = comparison.replicates is not None
+    own = np.where(no_law | (different == "withheld"), np.nan, comparison.std_error)
     adjusted = adjusted_p_values(
         interval_p_values(deviation, own, margin=margin, df=comparison.df), dependence=dependence
     )

@@ -35,6 +35,11 @@ def pair_differences(
         Positions.
     level, draws, rng
         As in `benchmodels.placing.differs`.
+
+    Returns
+    -------
+    dict
+        Each (m,). Verdicts and p values are withheld where intervals are known to hold less often than they say.
     """
     covariance, errors = ranked.covariance(), ranked.errors()
     critical = confidence_sets(
@@ -46,7 +51,11 @@ def pair_differences(
     std_error = np.sqrt(variance)
     if errors is not None:
         apart = errors[:, i, None] - errors[:, others]
-        return _by_replicates(difference, std_error, apart, level=level, critical=critical)
+        pairs = _by_replicates(difference, std_error, apart, level=level, critical=critical)
+        if ranked.coverage is not None and not ranked.coverage.reached(level):
+            pairs["p_value"] = np.full(len(others), np.nan)
+            pairs["verdict"] = pairs["simultaneous"] = np.full(len(others), "withheld")
+        return pairs
     df = satterthwaite(ranked.noise[i], ranked.noise[others], ranked.df[i], ranked.df[others], variance)
     t, tail = difference / std_error, (1.0 - level) / 2.0
     known = np.isinf(df)

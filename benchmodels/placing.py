@@ -93,9 +93,10 @@ class Difference:
         Degrees of freedom of the standard error (Satterthwaite); infinite where noise is known.
     p_value : float
         Two-sided, for this pair chosen beforehand.
-    verdict : {'above', 'below', 'not different'}
-        The first against the second, for this pair chosen beforehand.
-    simultaneous : {'above', 'below', 'not different'}
+    verdict : {'above', 'below', 'not different', 'withheld'}
+        The first against the second, for this pair chosen beforehand; withheld where the comparison's intervals are
+        known to hold less often than they say.
+    simultaneous : {'above', 'below', 'not different', 'withheld'}
         The same when all pairs of the comparison are tested at once, with all right at ``level``: for a pair that was
         chosen because of its estimates.
     level : float
@@ -235,14 +236,14 @@ def best_set(
     return BestSet(
         unit=comparison.unit,
         estimate=comparison.estimate,
-        rank=_spread(min_rank(value), kept),
+        rank=_spread(min_rank(sign * upward(ranked, corrected=False)), kept),
         verdict=_spread(np.where(found.member, "possible", "excluded"), kept),
         tau=tau,
         end=end,
         better=comparison.better,
         level=level,
         critical=found.critical,
-        draws=draws,
+        draws=draws if errors is None else errors.shape[1],
         notes=tuple(notes),
         rng=entropy(source),
     )

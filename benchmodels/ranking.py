@@ -195,7 +195,7 @@ def rank(
         rng=source,
         errors=errors,
     )
-    sets = replace(sets, rank=min_rank(-ranked.estimate if ranked.better == "low" else ranked.estimate))
+    sets = replace(sets, rank=min_rank(upward(ranked, corrected=False)))
     return Ranking(
         unit=comparison.unit,
         estimate=comparison.estimate,
@@ -221,9 +221,10 @@ def drawn(
     return generator(rng)
 
 
-def upward(ranked: Comparison) -> Floats:
-    """Return the estimates, corrected for bias where it is known, with the best largest."""
-    return -ranked.corrected if ranked.better == "low" else ranked.corrected
+def upward(ranked: Comparison, *, corrected: bool = True) -> Floats:
+    """Return the estimates with the best largest; corrected for bias where it is known, or as they were found."""
+    estimate = ranked.corrected if corrected else ranked.estimate
+    return -estimate if ranked.better == "low" else estimate
 
 
 def upward_errors(ranked: Comparison) -> Floats | None:

@@ -24,7 +24,7 @@ def made(observed, expected, size, *, half, contrast="ratio", unit=("Ærø", "L�
         "lower": estimate - half, "upper": estimate + half, "noise": np.full(k, 0.01), "shared": np.zeros((k, 0)),
         "core": np.zeros((0, 0)), "null": 1.0, "null_std_error": np.full(k, 0.1), "df": np.full(k, np.inf),
         "overlap": np.full(k, np.nan), "withheld": [""] * k, "standard": "indirect", "contrast": contrast,
-        "reference": "others", "level": 0.9, "better": None, "source": SOURCE,
+        "reference": "others", "level": 0.95, "better": None, "source": SOURCE,
     }  # fmt: skip
     return Comparison(**(values | rest))
 
@@ -36,7 +36,7 @@ def average(**rest):
 def best(share=(0.5, 1.0, 0.8), unit=("Ærø", "Læsø", "Fanø"), **rest):
     share = np.array(share)
     found = made(np.array([24.0, 18, 10]), np.array([24.0, 18, 10]) * share, np.ones(3), half=0.0, unit=unit)
-    return replace(found, lower=found.estimate * 1.1, upper=found.estimate * 1.4, level=0.95, coverage=COVERAGE, **rest)
+    return replace(found, lower=found.estimate * 1.1, upper=found.estimate * 1.4, coverage=COVERAGE, **rest)
 
 
 def test_by_hand():
@@ -52,7 +52,7 @@ def test_by_hand():
     np.testing.assert_allclose(found.best_to_expected, [0.6, 0.9, 0.8])
     assert found.beaten.tolist() == [True, False, True]
     assert found.different.tolist() == ["above", "not different", "not different"]
-    assert (found.level, found.best_level, found.coverage) == (0.9, 0.95, COVERAGE)
+    assert (found.level, found.coverage) == (0.95, COVERAGE)
     below = np.log(0.6) - np.hypot(np.log(1.2 / 1.1), np.log(1.4))
     assert found.best_to_expected_lower[0] == pytest.approx(np.exp(below), rel=1e-12)
     assert len(found.to_frame()) == len(found) == 3
@@ -87,7 +87,8 @@ def test_order_and_strangers():
 
 def test_the_correction_is_the_centre_of_the_joint_interval_alone():
     errors = np.random.default_rng(0).normal(-0.2, 0.01, size=(200, 3))
-    corrected = best(replicates=errors, replicate_kind="errors")
+    noise = errors.var(axis=0, ddof=1)
+    corrected = best(replicates=errors, replicate_kind="errors", noise=noise)
     found = average_beside_best(average(), corrected)
     np.testing.assert_array_equal(found.best_to_expected, average_beside_best(average(), best()).best_to_expected)
     a, f = np.log(average().estimate), np.log(corrected.estimate)
@@ -116,7 +117,20 @@ def test_ends_below_zero():
     assert (average_beside_best(lost, best()).expected_lower == 0).all()
 
 
+@pytest.mark.parametrize("contrast", ["ratio", "difference"])
+def test_nothing_observed(contrast):
+    some = made([0.0, 90, 50], [100.0, 100, 50], [10.0, 10, 5], half=0.1, contrast=contrast)
+    found = average_beside_best(some, best())
+    assert found.observed[0] == 0.0 and found.expected[0] == 10.0
+    told = [found.expected_lower[0], found.expected_upper[0]]
+    assert np.isnan(told).all() if contrast == "ratio" else told == pytest.approx([9.9, 10.1])
+    assert found.attainable[0] == 0.0 and not np.isfinite(found.best_to_expected_lower[0])
+    assert np.isfinite(found.best_to_expected_lower[1:]).all()
+
+
 def test_refusals():
+    with pytest.raises(SpecificationError, match=r"at 0.95 \(average\) and at 0.8 \(best\)"):
+        average_beside_best(average(), replace(best(), level=0.8))
     with pytest.raises(SpecificationError, match="indirect"):
         average_beside_best(average(standard="direct"), best())
     with pytest.raises(SpecificationError, match="orientation"):

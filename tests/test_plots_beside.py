@@ -51,7 +51,7 @@ def test_three_rows_of_one_unit(lang):
     assert {"en": "asked for at 95%;\nheld for 74% in simulations", "da": "holdt for 74 % i simuleringer"}[
         lang
     ] in ax.get_xlabel()
-    assert {"en": "90% interval", "da": "90 %-interval"}[lang] in ax.get_xlabel()
+    assert {"en": "95% interval", "da": "95 %-interval"}[lang] in ax.get_xlabel()
 
 
 def test_limits_are_called_by_their_level_only_where_it_was_reached():

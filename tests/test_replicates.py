@@ -10,6 +10,7 @@ from benchmodels import flag, rank, shrink, withheld_units
 from benchmodels.bands import simultaneous_level
 from benchmodels.comparison import Comparison, Coverage, Source
 from benchmodels.errors import SpecificationError
+from benchmodels.imputation import pool
 from benchmodels.placing import best_set, differences, differs
 
 K, B = 12, 4000
@@ -166,3 +167,40 @@ def test_withheld_units_leave_no_replicate():
     np.testing.assert_array_equal(told.replicates[:, ~kept.withheld], comparison.replicates[:, ~kept.withheld])
     with pytest.warns(match="left out"):
         assert np.isfinite(rank(told).rank).sum() == int((~kept.withheld).sum())
+
+
+def short(**changes):
+    values = {"level": 0.95, "intervals": 0.7, "ranks": 0.9, "all_ranks": 0.2, "shrunken": 0.6, "simulated": "tables"}
+    return Coverage(**(values | changes))
+
+
+def test_no_verdict_on_pairs_and_no_chances_where_intervals_do_not_hold():
+    comparison = made(np.linspace(1, 3, K), normal_and_drawn()[1].replicates, coverage=short())
+    pair = differs(comparison, "Ærø 0", "Ærø 11")
+    assert (pair.verdict, pair.simultaneous) == ("withheld", "withheld") and np.isnan(pair.p_value)
+    assert pair.lower < pair.difference < pair.upper
+    with pytest.raises(SpecificationError, match="held 70% of the truths"):
+        shrink(comparison).posterior()
+    assert "less often" in repr(shrink(comparison))
+    reached = made(np.linspace(1, 3, K), normal_and_drawn()[1].replicates, coverage=short(intervals=0.95))
+    assert differs(reached, "Ærø 0", "Ærø 11").verdict == "below"
+    shrink(reached).posterior()
+
+
+def test_the_best_are_ranked_as_in_the_ranking():
+    biased = normal_and_drawn(np.linspace(-3.0, 4.0, K))[1]
+    found = best_set(biased, tau=3)
+    np.testing.assert_array_equal(found.rank, rank(biased).rank)
+    assert found.draws == B
+
+
+def test_discoveries_need_a_law_of_errors():
+    flags = flag(normal_and_drawn()[1])
+    assert set(flags.discovery) == {"withheld"} and np.isnan(flags.adjusted_p).all()
+    assert "above" in set(flags.different) and "above" in set(flags.practical)
+
+
+def test_replicates_are_not_pooled():
+    comparison = normal_and_drawn()[1]
+    with pytest.raises(Exception, match="pooling is of normal errors"):
+        pool([comparison, comparison])

@@ -178,7 +178,7 @@ def record(orientation: str = "input", **changes: object) -> AverageBesideBest:
         "unit": np.array(NAMES, dtype=object),
         "different": np.array(["above", "below"] * 2 + ["not different"] * 2 + ["above", "withheld"], dtype=object),
         "beaten": np.nan_to_num(np.abs(np.log(to_best))) > 0,
-        "level": 0.9, "best_level": 0.95, "orientation": orientation, "coverage": SEEN, "simulated": False,
+        "level": 0.95, "orientation": orientation, "coverage": SEEN, "simulated": False,
         "observed": observed, "expected": expected, "attainable": attainable,
         "to_best": to_best, "best_to_expected": attainable / expected,
     }  # fmt: skip
@@ -306,7 +306,7 @@ def test_an_interval_far_beyond_the_figures_is_cut_at_the_edge() -> None:
 def test_the_picture_has_a_table_that_says_it_in_words() -> None:
     html = render(with_beside(), lang="en")
     assert '<h4 class="sub">Average and best practice side by side</h4>' in html
-    assert "In %. The bar at the expected is its uncertainty (90%). The striped bar has the limits of best" in html
+    assert "In %. The bar at the expected is its uncertainty (95%). The striped bar has the limits of best" in html
     assert words_of(html, "Vejle")["beside"] is None
     assert "side by side" not in render(drawn(), lang="en").split("<script")[0]
     nothing = np.full(len(NAMES), np.nan)
@@ -324,14 +324,15 @@ def test_a_rate_without_decimals_has_round_ticks() -> None:
 
 
 def test_every_coverage_has_danish_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"kind": "subsample", "units": 40, "inputs": 1, "outputs": 3, "draws": 100, "coverage": 0.74}
-    table = {"level": 0.95, "rows": [row | {"ranks": 0.66, "all_ranks": 0.1, "shrunken": 0.5}]}
+    row = {"kind": "subsample", "returns": "vrs", "orientation": "input", "goods": 4, "draws": 100, "coverage": 0.74}
+    row |= {"ranks": 0.66, "all_ranks": 0.1, "shrunken": 0.5}
+    table = {"level": 0.95, "rows": [row | {"units": 40}, row | {"units": 98}]}
     monkeypatch.setattr("benchmodels.frontier.simulated._simulated", lambda: table)
-    da = wording("da")
+    da, vrs = wording("da"), {"returns": "vrs", "orientation": "input"}
     for coverage in (
-        coverage_of("subsample", units=98, goods=2, level=0.95),
-        coverage_of("subsample", units=3, goods=2, level=0.95),
-        coverage_of("nothing", units=98, goods=2, level=0.9),
+        coverage_of("subsample", units=60, goods=4, **vrs, level=0.95),
+        coverage_of("subsample", units=3, goods=4, **vrs, level=0.95),
+        coverage_of("subsample, not by its own rule", units=98, goods=4, **vrs, level=0.9),
     ):
         for said in (coverage.of_ranks(), coverage.of_shrunken(), coverage.simulated):
             ours = da.translated(said)

@@ -6,16 +6,17 @@ Beside it, for contrast, two that do not know.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, stdtrit
 
-from benchmodels.asked import generator, share, whole
+from benchmodels.asked import entropy, generator, share, whole
 from benchmodels.errors import ConvergenceError, DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier.bootstrap import distances_of
+from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.two_stage import TwoStage, algorithm_1, algorithm_2
 from benchmodels.parallel import one_blas_thread
 from benchmodels.table import listed, numbers, read_table
@@ -61,6 +62,8 @@ class SecondStage:
     found : TwoStage
     algorithm : {1, 2}
     level : float
+    rng : str
+        Entropy of the generator.
     """
 
     unit: NDArray[np.object_]
@@ -70,6 +73,14 @@ class SecondStage:
     found: TwoStage
     algorithm: Literal[1, 2]
     level: float
+    rng: str
+
+    def __post_init__(self) -> None:
+        read_only(self, self.found, self.found.stage, self.found.first)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     def __repr__(self) -> str:
         used = f"{int(self.found.stage.used.sum())} of {len(self.unit)} units"
@@ -260,15 +271,16 @@ def second_stage_of(
     whole("first", first, least=20, what="enough for a bias")
     whole("replicates", replicates, least=100, what="enough for the tails of an interval")
     share("level", level)
+    source = generator(rng)
     side, delta = distances_of(fit, "second_stage")
     z = np.column_stack([np.ones(len(delta)), _surroundings(fit, data, columns)])
     with one_blas_thread():
         if algorithm == 1:
-            found = algorithm_1(delta, z, replicates, generator(rng))
+            found = algorithm_1(delta, z, replicates, source)
         else:
             found = algorithm_2(
                 fit.goods.inputs, fit.goods.outputs, fit.programs.direction, fit.technology.bounds, side,
-                delta=delta, z=z, first=first, second=replicates, rng=generator(rng), allowed=fit.programs.allowed,
+                delta=delta, z=z, first=first, second=replicates, rng=source, allowed=fit.programs.allowed,
             )  # fmt: skip
     if found.missing > _MISSING * replicates:
         warnings.warn(
@@ -278,7 +290,8 @@ def second_stage_of(
             stacklevel=3,
         )
     return SecondStage(
-        unit=fit.unit, names=tuple(columns), surroundings=z, delta=delta, found=found, algorithm=algorithm, level=level
+        unit=fit.unit, names=tuple(columns), surroundings=z, delta=delta, found=found, algorithm=algorithm, level=level,
+        rng=entropy(source),
     )  # fmt: skip
 
 
@@ -288,6 +301,8 @@ def _surroundings(fit: DEAFit, data: object, columns: Sequence[str]) -> Floats:
         raise SpecificationError(f"columns={columns!r}; give a list of columns")
     unit = fit.model.unit
     table = read_table(data, [unit, *columns], why="the second stage")
+    # Rows of units that the frontier left out have no say, whatever they lack.
+    table = replace(table, frame=table.frame[table.frame[unit].isin(fit.unit.tolist())].reset_index(drop=True))
     labels = table.frame[unit]
     twice = labels[labels.duplicated()].tolist()
     if twice:

@@ -43,7 +43,7 @@ def coverage_of(kind: str, *, units: int, goods: int, returns: str, orientation:
         why = f"no tables of {units} units with {goods} goods were simulated at {level:.0%} ({told})"
         nan = float("nan")
         return Coverage(level=level, intervals=nan, ranks=nan, all_ranks=nan, shrunken=nan, simulated=why)
-    many, kinds = (" to ".join(str(n) for n in sorted({row[name] for row in rows})) for name in ("units", "goods"))
+    many, kinds = ("–".join(str(n) for n in sorted({row[name] for row in rows})) for name in ("units", "goods"))
     least = {name: min(row[name] for row in rows) for name in ("coverage", "ranks", "all_ranks", "shrunken")}
     return Coverage(
         level=table["level"],

@@ -168,6 +168,8 @@ def _check_alike(comparisons: Sequence[Comparison]) -> None:
     if len(comparisons) < 2:
         raise DataError(f"pooling needs the comparisons of two completed tables or more; found {len(comparisons)}")
     first = comparisons[0]
+    if any(each.replicates is not None for each in comparisons):
+        raise DataError("pooling is of normal errors; the uncertainty of these comparisons is by replicates")
     for other in comparisons[1:]:
         for name in ("standard", "contrast", "reference", "level", "better", "null_kind"):
             if getattr(first, name) != getattr(other, name):

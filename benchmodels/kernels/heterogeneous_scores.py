@@ -130,7 +130,8 @@ def smoothed_units(
 
     Notes
     -----
-    Draws have the mean and the covariance of the units, but for those in vain and for the folding at 1.
+    Draws have the mean and the covariance of the units, but for those in vain and for the distance: mirrored at 1 it
+    spreads about 1 and not about its mean, and is drawn in more than smoothing has spread it.
 
     References
     ----------

@@ -123,7 +123,7 @@ def _limits(record: AverageBesideBest, say: Mapping[str, str], lang: Lang) -> st
     told = say["beside interval"].format(level=percentage(record.level, lang))
     if not np.isfinite(record.attainable_lower).any():
         return told
-    return f"{told}\n{told_at(say, 'beside limits', record.coverage, record.best_level, 'intervals', lang)}"
+    return f"{told}\n{told_at(say, 'beside limits', record.coverage, record.level, 'intervals', lang)}"
 
 
 def _all(

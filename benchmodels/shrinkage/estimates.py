@@ -130,6 +130,7 @@ def shrink(
         better=comparison.better,
         notes=(*notes, *doubt, *found.notes),
         source=comparison.source,
+        coverage=comparison.coverage,
     )
 
 

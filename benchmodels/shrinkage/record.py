@@ -18,7 +18,7 @@ from benchmodels.shrinkage.priors import Interval, Prior
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmodels.comparison import Better, Source
+    from benchmodels.comparison import Better, Coverage, Source
 
     Floats = NDArray[np.float64]
 
@@ -67,6 +67,8 @@ class Shrinkage:
     notes : tuple of str
         What a reader must know beside the numbers.
     source : Source
+    coverage : Coverage, optional
+        As in the comparison: where intervals hold less often than ``level`` says. They are not to be called by it.
     """
 
     unit: NDArray[np.object_]
@@ -93,6 +95,7 @@ class Shrinkage:
     better: Better | None
     notes: tuple[str, ...]
     source: Source
+    coverage: Coverage | None = None
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -100,7 +103,8 @@ class Shrinkage:
     def __repr__(self) -> str:
         known, middle = int(np.isfinite(self.shrunken).sum()), float(np.nanmedian(self.reliability))
         told = f"{known} of {len(self)} units, prior={self.prior!r}, median reliability {middle:.2f}"
-        return f"Shrinkage({told}, interval={self.interval!r}, level={self.level})"
+        doubt = "" if self.coverage is None else ", intervals hold less often than the level says"
+        return f"Shrinkage({told}, interval={self.interval!r}, level={self.level}{doubt})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return both estimates as a table; always the same columns in the same order, one row per unit."""
@@ -130,7 +134,8 @@ class Shrinkage:
         Raises
         ------
         SpecificationError
-            The prior is 'npmle', a number of draws below 1, or an impossible seed.
+            The prior is 'npmle', the comparison's intervals hold less often than they say (`coverage`), a number of
+            draws below 1, or an impossible seed.
 
         Notes
         -----
@@ -158,6 +163,11 @@ class Shrinkage:
             raise SpecificationError(
                 "prior='npmle' has no posterior to rank by: a distribution estimated as a few points says nothing of "
                 "how well a unit is known"
+            )
+        if self.coverage is not None and not self.coverage.reached(self.coverage.level):
+            raise SpecificationError(
+                "chances and grades would take the standard errors at their word, and these are known to be too small: "
+                f"{self.coverage.of_intervals()}"
             )
         if isinstance(self.joint, NormalPosterior):
             return Posterior(unit=unit, mean=mean, covariance=self.joint.covariance(), better=self.better)

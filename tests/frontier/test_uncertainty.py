@@ -129,7 +129,7 @@ def asked(kind="subsample", units=98, goods=2, returns="vrs", orientation="input
 def test_coverage_is_the_least_of_the_tables_beside():
     assert "98 units with 2 goods" in asked().simulated
     among = asked(units=150, goods=3)
-    assert "98 to 300 units with 2 to 4 goods" in among.simulated
+    assert "98–300 units with 2–4 goods" in among.simulated
     some = [asked(units=n, goods=goods) for n in (98, 300) for goods in (2, 4)]
     for name in ("intervals", "ranks", "all_ranks", "shrunken"):
         assert getattr(among, name) == min(getattr(each, name) for each in some), name
