@@ -86,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """How often what is asked for at a level held the truth when it was simulated: less often than the level says.
+    """How often what is asked for at a level held the truth when it was simulated, where theory does not vouch for it.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class Comparison:
     replicate_kind : 'errors', 'draws' or None
         Bootstrap errors θ* − θ̂, or draws from a posterior; None without replicates.
     coverage : Coverage, optional
-        Where intervals hold less often than ``level`` says: how often they do. None where they do.
+        How often intervals and what rests on them held when simulated, where theory does not vouch for their level.
 
     Raises
     ------

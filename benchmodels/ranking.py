@@ -53,7 +53,8 @@ class Ranking:
         Entropy of the generator.
     source : Source
     coverage : Coverage, optional
-        Where sets hold less often than ``level`` says: how often they do; they are not to be called by their level.
+        How often such sets held when simulated, where theory does not vouch for their level; short of it they are not
+        to be called by it.
     """
 
     unit: NDArray[np.object_]
@@ -77,7 +78,9 @@ class Ranking:
 
     def __repr__(self) -> str:
         told = f"{self._ranked} of {len(self)} units ranked, level={self.level}, draws={self.draws}"
-        doubt = "" if self.coverage is None else ", sets hold less often than the level says"
+        found = self.coverage
+        held = "" if found is None else f", held {found.ranks:.0%} when simulated"
+        doubt = held if found is None or np.isfinite(found.ranks) else ", of unknown coverage"
         return f"Ranking({told}, {self.order}{doubt})"
 
     def to_frame(self) -> pd.DataFrame:

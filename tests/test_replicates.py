@@ -133,12 +133,14 @@ def test_what_holds_less_often_than_it_says_is_said_and_gives_no_verdict():
     comparison = made(np.linspace(1, 3, K), normal_and_drawn()[1].replicates, coverage=found)
     ranks = rank(comparison)
     assert ranks.coverage == found and found.of_ranks() in ranks.notes
-    assert "less often" in repr(ranks)
+    assert "held 90% when simulated" in repr(ranks)
     assert found.of_shrunken() in shrink(comparison).notes
     flags = flag(comparison)
     for verdict in (flags.different, flags.unusual, flags.discovery, flags.practical):
         assert set(verdict) == {"withheld"}
-    assert "less often" not in repr(rank(normal_and_drawn()[1]))
+    assert "simulated" not in repr(rank(normal_and_drawn()[1]))
+    unknown = made(np.linspace(1, 3, K), normal_and_drawn()[1].replicates, coverage=short(ranks=np.nan))
+    assert "unknown coverage" in repr(rank(unknown))
 
 
 def test_no_band_of_replicates():
@@ -181,7 +183,7 @@ def test_no_verdict_on_pairs_and_no_chances_where_intervals_do_not_hold():
     assert pair.lower < pair.difference < pair.upper
     with pytest.raises(SpecificationError, match="held 70% of the truths"):
         shrink(comparison).posterior()
-    assert "less often" in repr(shrink(comparison))
+    assert "held 60% when simulated" in repr(shrink(comparison))
     reached = made(np.linspace(1, 3, K), normal_and_drawn()[1].replicates, coverage=short(intervals=0.95))
     assert differs(reached, "Ærø 0", "Ærø 11").verdict == "below"
     shrink(reached).posterior()

@@ -191,8 +191,8 @@ def compared(
         estimate = observed / expected if ratio else (observed - expected) / size
     none = np.full(k, np.nan)
     why = (
-        "without a bootstrap the uncertainty of best practice is not known: the best found fall short of the best there "
-        "could be, and errors in figures go beyond it"
+        "without a bootstrap the uncertainty of best practice is not known: the best found fall short of the best "
+        "there could be, and errors in figures go beyond it"
     )
     return Comparison(
         unit=goods.unit,

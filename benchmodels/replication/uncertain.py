@@ -61,7 +61,6 @@ class Best:
         """Return unit, lower, upper, corrected of the efficiency; with ranks also rank_lower and rank_upper."""
         assert self.bootstrap is not None
         frame = self.bootstrap.to_frame()[["unit", "lower", "upper", "corrected"]]
-        frame.loc[self.comparison.withheld != "", ["lower", "upper", "corrected"]] = np.nan
         if self.ranking is not None:
             for end in ("lower", "upper"):
                 frame[f"rank_{end}"] = pd.array(getattr(self.ranking, end), dtype="Int64")

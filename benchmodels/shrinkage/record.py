@@ -68,7 +68,7 @@ class Shrinkage:
         What a reader must know beside the numbers.
     source : Source
     coverage : Coverage, optional
-        As in the comparison: where intervals hold less often than ``level`` says. They are not to be called by it.
+        As in the comparison; where ``coverage.shrunken`` is short of the level, intervals are not to be called by it.
     """
 
     unit: NDArray[np.object_]
@@ -103,7 +103,9 @@ class Shrinkage:
     def __repr__(self) -> str:
         known, middle = int(np.isfinite(self.shrunken).sum()), float(np.nanmedian(self.reliability))
         told = f"{known} of {len(self)} units, prior={self.prior!r}, median reliability {middle:.2f}"
-        doubt = "" if self.coverage is None else ", intervals hold less often than the level says"
+        found = self.coverage
+        held = "" if found is None else f", held {found.shrunken:.0%} when simulated"
+        doubt = held if found is None or np.isfinite(found.shrunken) else ", of unknown coverage"
         return f"Shrinkage({told}, interval={self.interval!r}, level={self.level}{doubt})"
 
     def to_frame(self) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +230,23 @@ def test_a_fractional_logit_that_is_not_found_is_told_of(stage, monkeypatch):
     monkeypatch.setattr(second_stage, "_SLOPE", -1.0)
     with pytest.raises(ConvergenceError, match="fractional logit of the efficiencies was not found"):
         stage.contrast()
+
+
+def test_rows_of_units_that_the_frontier_left_out_may_lack_what_they_like(table):
+    lacking = table.copy()
+    lacking.loc[3, ["y", "z"]] = np.nan
+    with pytest.warns(match="dropped"):
+        fit = replace(MODEL, missing="drop").fit(lacking)
+    found = fit.second_stage(lacking, ["z"], algorithm=1, replicates=100, rng=1)
+    rest = table.drop(index=3)
+    same = MODEL.fit(rest).second_stage(rest, ["z"], algorithm=1, replicates=100, rng=1)
+    pd.testing.assert_frame_equal(found.to_frame(), same.to_frame())
+
+
+def test_what_was_found_is_closed_and_says_what_it_was_drawn_from(table):
+    found = MODEL.fit(table).second_stage(table, ["z"], replicates=100, rng=7)
+    for record in (found, pickle.loads(pickle.dumps(found))):
+        assert record.rng == "7"
+        for array in (record.delta, record.surroundings, record.found.errors, record.found.stage.coefficients):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0.0
