@@ -1,9 +1,9 @@
 """Does a 95 per cent interval cover? Draws from a country that is not the fitted model.
 
 ``python -m tests.recovery.coverage [--draws 500] [--workers 2] [scenario …]`` writes one table a scenario beside
-this file, with a hash of the code it was made with; the fast tests read the tables and refuse stale ones. Where a table
-has ``drawn_with``, its draws are of the code with that hash, and the code with the present one was seen to give the same
-numbers, to the last digit, in the first ``equal_draws`` of them.
+this file, with a hash of the code it was made with; the fast tests read the tables and refuse stale ones. Where a
+table has ``drawn_with``, its draws are of the code with that hash, and the code with the present one was seen to give
+the same numbers, to the last digit, in the first ``equal_draws`` of them.
 """
 
 from __future__ import annotations
