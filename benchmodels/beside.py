@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from benchmodels.comparison import a_comparison
 from benchmodels.errors import DataError, SpecificationError
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def average_beside_best(
     Raises
     ------
     SpecificationError
-        An average by direct standardisation, another orientation, or intervals at two levels.
+        An average by direct standardisation; comparisons that are not these two; another orientation than the
+        frontier's; intervals at two levels.
     DataError
         No unit in common.
 
@@ -130,12 +132,19 @@ def average_beside_best(
     ----------
     Zou & Donner (2008), Stat Med 27:1693-1702, section 2 (intervals of sums by those of the parts).
     """
+    average, best = (a_comparison(each, "average_beside_best") for each in (average, best))
+    if orientation not in get_args(Orientation):
+        raise SpecificationError(f"orientation={orientation!r}; allowed are 'input', 'output'")
+    # What a frontier's model prints of itself; regressions have no orientation.
+    asked = f"orientation={orientation!r}"
+    if "orientation=" in average.source.model or "orientation=" not in best.source.model:
+        raise SpecificationError("give a comparison with average practice, and one of a frontier, in this order")
+    if asked not in best.source.model:
+        raise SpecificationError(f"{asked}, and best is of {best.source.model}: give the orientation of the frontier")
     if average.standard != "indirect":
         raise SpecificationError(
             "average needs compare(standard='indirect'): what is expected of the unit's own people"
         )
-    if orientation not in get_args(Orientation):
-        raise SpecificationError(f"orientation={orientation!r}; allowed are 'input', 'output'")
     place = {label: i for i, label in enumerate(best.unit.tolist())}
     at = np.array([place.get(label, -1) for label in average.unit.tolist()], dtype=np.intp)
     if (at < 0).all():

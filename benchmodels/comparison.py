@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import DataError
+from benchmodels.errors import DataError, SpecificationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,7 @@ __all__ = [
     "ReplicateKind",
     "Source",
     "Standard",
+    "a_comparison",
 ]
 
 Standard = Literal["indirect", "direct"]
@@ -331,3 +332,13 @@ class Comparison:
         if self.replicates is not None:
             rest["replicates"] = self.replicates[:, units]
         return Comparison(**per_unit, **rest)
+
+
+def a_comparison(given: object, what: str) -> Comparison:
+    """Return what was given where it is a comparison, or raise SpecificationError."""
+    if isinstance(given, Comparison):
+        return given
+    raise SpecificationError(
+        f"{what} takes a Comparison, and this is a {type(given).__name__}: give fit.compare(), of a frontier "
+        "fit.compare(bootstrap=fit.bootstrap())"
+    )

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.asked import share
+from benchmodels.comparison import a_comparison
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.false_discoveries import Dependence, adjusted_p_values, interval_p_values, null_share
 from benchmodels.kernels.overdispersion import Dispersion, dispersion
@@ -165,6 +166,7 @@ def flag(
     61:232 (false discoveries among health care providers); Schuirmann (1987), J Pharmacokinet Biopharm 15:657
     (equivalence by an interval within the margin).
     """
+    comparison = a_comparison(comparison, "flag")
     share("false_discovery_rate", false_discovery_rate, example=0.05)
     if not isinstance(margin, Real):
         raise SpecificationError(f"margin={margin!r}; give a number of 0 or more, in the estimate's unit of measure")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.asked import entropy, generator, share, whole
+from benchmodels.comparison import a_comparison
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.kernels.rank_sets import RankSets, confidence_sets, min_rank
 
@@ -238,10 +239,13 @@ def upward_errors(ranked: Comparison) -> Floats | None:
 
 def rankable(comparison: Comparison, overlap_threshold: float) -> tuple[Comparison, NDArray[np.bool_], list[str]]:
     """Return the units that can be ranked, which they are, and what a reader must know."""
+    comparison = a_comparison(comparison, "a rank")
     kept = np.isfinite(comparison.estimate) & np.isfinite(comparison.std_error) & (comparison.withheld == "")
     if kept.sum() < 2:
+        why = "; ".join(dict.fromkeys(str(reason) for reason in comparison.withheld[~kept] if reason))
         raise SpecificationError(
             f"a rank needs at least two units with a known uncertainty; {int(kept.sum())} of {len(comparison)} have one"
+            + (f" ({why})" if why else "")
         )
     notes = [*_left_out(comparison, kept), *_case_mix(comparison, kept, overlap_threshold)]
     if comparison.coverage is not None:

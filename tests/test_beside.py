@@ -36,6 +36,8 @@ def average(**rest):
 def best(share=(0.5, 1.0, 0.8), unit=("Ærø", "Læsø", "Fanø"), **rest):
     share = np.array(share)
     found = made(np.array([24.0, 18, 10]), np.array([24.0, 18, 10]) * share, np.ones(3), half=0.0, unit=unit)
+    of = rest.pop("orientation", "input")
+    rest["source"] = replace(SOURCE, model=f"DEA(orientation='{of}')")
     return replace(found, lower=found.estimate * 1.1, upper=found.estimate * 1.4, coverage=COVERAGE, **rest)
 
 
@@ -70,7 +72,7 @@ def test_differences_tell_the_same():
 
 def test_more_could_be_made():
     """Of an output the best would have more: observed over attainable is the efficiency."""
-    found = average_beside_best(average(), best(), orientation="output")
+    found = average_beside_best(average(), best(orientation="output"), orientation="output")
     np.testing.assert_allclose(found.attainable, [24, 9, 12.5])
     np.testing.assert_allclose(found.attainable_lower, np.array([24, 9, 12.5]) * 1.1)
     np.testing.assert_allclose(found.to_best, [0.5, 1, 0.8])
@@ -133,5 +135,12 @@ def test_refusals():
         average_beside_best(average(), replace(best(), level=0.8))
     with pytest.raises(SpecificationError, match="indirect"):
         average_beside_best(average(standard="direct"), best())
-    with pytest.raises(SpecificationError, match="orientation"):
+    with pytest.raises(SpecificationError, match="allowed are 'input', 'output'"):
         average_beside_best(average(), best(), orientation="graph")
+    with pytest.raises(SpecificationError, match="give the orientation of the frontier"):
+        average_beside_best(average(), best(orientation="output"))
+    for pair in ((best(), average()), (best(), best()), (average(), average())):
+        with pytest.raises(SpecificationError, match="in this order"):
+            average_beside_best(*pair)
+    with pytest.raises(SpecificationError, match="takes a Comparison, and this is a str"):
+        average_beside_best(average(), "best")

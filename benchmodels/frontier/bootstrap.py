@@ -159,7 +159,10 @@ class FrontierBootstrap:
 
     @property
     def percentile_interval(self) -> tuple[Floats, Floats]:
-        """Ends of the interval by percentiles of the replicates, moved by twice the bias (Simar & Wilson 1998)."""
+        """Ends of the interval by percentiles of the replicates, moved by twice the bias (Simar & Wilson 1998).
+
+        They lie on both sides of the distance corrected for bias, and may lie before the frontier found.
+        """
         return self._ends("percentile")
 
     def _ends(self, interval: Interval) -> tuple[Floats, Floats]:
@@ -169,6 +172,9 @@ class FrontierBootstrap:
         if interval == "percentile":
             # The same errors the other way round: q - 2 bias where the basic one has -q.
             low, high = 2.0 * (self.delta - self.bias) - high, 2.0 * (self.delta - self.bias) - low
+        if self.measure == "directional" and interval == "basic":
+            # But for rounding no error leads before the frontier found.
+            low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
         lost = self.withheld != ""
         return np.where(lost, np.nan, low), np.where(lost, np.nan, high)
 
@@ -186,7 +192,8 @@ class FrontierBootstrap:
         Parameters
         ----------
         interval : {'basic', 'percentile'}, default 'basic'
-            By errors as they are found; or as `percentile_interval`.
+            By errors as they are found, which never leads beyond the efficiency found (and often ends below it); or as
+            `percentile_interval`, which may.
         """
         low, high = self._ends(interval)
         lost = self.withheld != ""
@@ -354,7 +361,11 @@ def _measured(fit: DEAFit, kind: Kind) -> tuple[Measure, Floats]:
 def distances_of(fit: DEAFit, what: str) -> tuple[Side, Floats]:
     """Return the side that moves and the distances (k,) of a fit, 1 or more, or raise where there are none."""
     if fit.model.orientation not in ("input", "output"):
-        raise SpecificationError(f"{what} needs an efficiency: orientation='input' or 'output'")
+        more = ", or 'directional' by subsamples" if what == "bootstrap" else ""
+        raise SpecificationError(
+            f"{what} is not of orientation={fit.model.orientation!r}; it needs an efficiency of orientation='input' or "
+            f"'output'{more}"
+        )
     delta = np.asarray(1.0 / fit.efficiency)
     if not np.isfinite(delta).all():
         raise SpecificationError(

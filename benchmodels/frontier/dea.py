@@ -339,6 +339,7 @@ class DEAFit(Scored):
         rng : int, Generator or None
             The same seed gives the same answer, whatever the number of workers.
         workers : int, default 1
+            Processes, threads or a cluster, as in `benchmodels.parallel.map_blocks`.
         progress : callable, optional
             Called with the number of replicates done.
 
@@ -356,15 +357,14 @@ class DEAFit(Scored):
         Warns
         -----
         PartialResultWarning
-            Units that more than half of the replicates come nowhere near: they have no interval.
+            Units without an interval; an interrupt, which keeps replicates done (not while the subset is chosen).
 
         Notes
         -----
         **Intervals hold less often than they say.** Over 100 simulated tables of 98 units with half-normal waste and
         variable returns, 95 % intervals held the truth for .87 of the units with one input and one output, .82 with
         three and one, .71 with four and two; smoothed, with Silverman's bandwidth, for .51, .55 and .41. Where goods
-        are many the bias is larger than any of them can tell. Read them as lower bounds of the uncertainty, and rank
-        nobody by them.
+        are many the bias is larger than any of them can tell. Read them as lower bounds of the uncertainty.
 
         References
         ----------

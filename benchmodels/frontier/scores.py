@@ -180,6 +180,11 @@ def compared(
     """Return what the fits' ``compare`` documents."""
     if model.orientation not in ("input", "output"):
         raise SpecificationError("compare needs an efficiency: orientation='input' or 'output'")
+    if better not in ("low", None):
+        raise SpecificationError(
+            f"better={better!r}; what is compared is the observed over what the best would have (or over it), in both "
+            "orientations 1 at the frontier and more behind it: give 'low' or None"
+        )
     if contrast not in ("difference", "ratio"):
         raise SpecificationError(f"contrast={contrast!r}; allowed are 'difference', 'ratio'")
     k, single = len(goods), model.orientation == "input" and len(model.inputs) == 1
@@ -191,7 +196,7 @@ def compared(
         estimate = observed / expected if ratio else (observed - expected) / size
     none = np.full(k, np.nan)
     why = (
-        "without a bootstrap the uncertainty of best practice is not known: the best found fall short of the best "
+        "the uncertainty of best practice is known by a bootstrap of DEA alone: the best found fall short of the best "
         "there could be, and errors in figures go beyond it"
     )
     return Comparison(

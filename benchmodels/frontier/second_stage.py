@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import expit, stdtrit
 
 from benchmodels.asked import entropy, generator, share, whole
-from benchmodels.errors import ConvergenceError, DataError, PartialResultWarning, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, ConvergenceError, DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier.bootstrap import distances_of
 from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.two_stage import TwoStage, algorithm_1, algorithm_2
@@ -99,7 +99,8 @@ class SecondStage:
                 "term": ["constant", *self.names, "sigma"],
                 "coefficient": np.append(stage.coefficients, stage.sigma),
                 "std_error": self.found.std_error if kept else np.nan,
-                "lower": low if kept else np.nan,
+                # A standard deviation has no lower end below zero.
+                "lower": np.append(low[:-1], max(low[-1], 0.0)) if kept else np.nan,
                 "upper": high if kept else np.nan,
             }
         )
@@ -287,6 +288,13 @@ def second_stage_of(
             f"{found.missing} of {replicates} replicates have no likelihood with a maximum, so that intervals of the "
             "rest would be too short: they are withheld",
             PartialResultWarning,
+            stacklevel=3,
+        )
+    elif found.interval(level)[0][-1] <= 0.0:
+        warnings.warn(
+            "the truncated regression hardly tells the constant from the spread: the interval of sigma reaches to "
+            "zero, as where distances crowd at the frontier more than a truncated normal distribution has them",
+            BenchmodelsWarning,
             stacklevel=3,
         )
     return SecondStage(

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, mark_simulated, measured, name_points, numbers_on, position
-from benchmodels.plots.planes import legend_above
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    legend_above,
+    mark_simulated,
+    measured,
+    name_points,
+    numbers_on,
+    position,
+)
 from benchmodels.plots.texts import number, percentage, told_at, words
 
 if TYPE_CHECKING:
@@ -121,6 +130,8 @@ def _one(
 def _limits(record: AverageBesideBest, say: Mapping[str, str], lang: Lang) -> str:
     """Return what the bars are, and how often those of best practice hold."""
     told = say["beside interval"].format(level=percentage(record.level, lang))
+    if not np.isfinite(record.expected_lower).any():
+        told = say["withheld"]
     if not np.isfinite(record.attainable_lower).any():
         return told
     return f"{told}\n{told_at(say, 'beside limits', record.coverage, record.level, 'intervals', lang)}"

@@ -25,6 +25,7 @@ __all__ = [
     "SMALL",
     "axes",
     "factor",
+    "legend_above",
     "listed",
     "mark_simulated",
     "measured",
@@ -207,3 +208,16 @@ def _fits(box: Any, frame: Any, taken: Sequence[Any], markers: NDArray[np.float6
     x, y = markers[:, 0], markers[:, 1]
     covers = (x > box.x0 - 2) & (x < box.x1 + 2) & (y > box.y0 - 1) & (y < box.y1 + 1)
     return bool(inside and not covers.any() and not any(box.overlaps(other) for other in taken))
+
+
+def legend_above(ax: Axes, *, most: int = 3, pad: float = 0.5) -> None:
+    """Put the legend above the axes, ``pad`` letters from them, in as many columns as they are wide enough for."""
+    figure = ax.get_figure(root=True)
+    for columns in range(most, 0, -1):
+        style: dict[str, Any] = {"ncols": columns, "fontsize": SMALL + 0.5, "frameon": False, "borderaxespad": pad}
+        legend = ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), **style)
+        if figure is None:
+            return
+        figure.draw_without_rendering()  # places the axes, so that extents below are those of the picture
+        if legend.get_window_extent().x1 <= ax.get_window_extent().x1:
+            return

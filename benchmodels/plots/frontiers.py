@@ -10,9 +10,9 @@ import numpy as np
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.dea import DEAFit
 from benchmodels.frontier.units import FRH, OrderAlpha, OrderM
-from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, mark_simulated, numbers_on, position
+from benchmodels.plots.canvas import SMALL, STYLE, axes, legend_above, listed, mark_simulated, numbers_on, position
 from benchmodels.plots.lists import _finish, _order, _rows
-from benchmodels.plots.planes import KINDS, ON, distance_of, kinds, legend_above
+from benchmodels.plots.planes import KINDS, ON, distance_of, kinds
 from benchmodels.plots.texts import number, words
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def efficiencies(
     ax.axvline(frontier_at, color="#1A1A1A", linewidth=0.9, zorder=1)
     for name, rows in present.items():
         ax.plot([], [], linestyle="", markersize=5, label=f"{say[f'{name} the frontier']} ({len(rows)})", **KINDS[name])
-    partial = isinstance(fit.model, OrderM | OrderAlpha)
+    partial = isinstance(getattr(fit.model, "frontier", fit.model), OrderM | OrderAlpha)
     lines = [say[f"efficiency {fit.model.orientation}"], say["marks"], say["chance partial" if partial else "chance"]]
     out = fit.unit[~np.isfinite(distance)].tolist()
     if out:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, listed, mark_simulated, numbers_on, position
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    factor,
+    legend_above,
+    listed,
+    mark_simulated,
+    numbers_on,
+    position,
+)
 from benchmodels.plots.funnels import estimate_label
 from benchmodels.plots.texts import told_at, words
 
@@ -256,13 +266,6 @@ def _finish(ax: Axes, names: NDArray[np.object_], strong: int | None, lines: lis
         ax.axhspan(strong - 0.5, strong + 0.5, color="#F0E442", alpha=0.55, linewidth=0, gid="highlight", zorder=0)
     ax.grid(axis="x", color="#E3E3E3", linewidth=0.6, zorder=0)
     ax.set_axisbelow(True)
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        borderaxespad=3.0 if k > 40 else 0.5,
-        ncols=2,
-        fontsize=SMALL + 0.5,
-        frameon=False,
-    )
     lines = lines if every == 1 else [*lines, say["every"].format(n=every)]
     ax.set_xlabel("\n".join(lines))
+    legend_above(ax, most=2, pad=3.0 if k > 40 else 0.5)

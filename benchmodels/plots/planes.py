@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,17 @@ from benchmodels.frontier.influence import Influence
 from benchmodels.frontier.units import FDH, FRH
 from benchmodels.kernels.technology import bounds_of
 from benchmodels.plots import diagnostics
-from benchmodels.plots.canvas import SMALL, STYLE, axes, listed, mark_simulated, name_points, numbers_on, position
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    legend_above,
+    listed,
+    mark_simulated,
+    name_points,
+    numbers_on,
+    position,
+)
 from benchmodels.plots.lists import _finish, _rows
 from benchmodels.plots.texts import number, words
 
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
     Positions = NDArray[np.intp]
     Plane = tuple[int, int, int | None]
 
-__all__ = ["KINDS", "ON", "distance_of", "frontier", "influence", "kinds", "legend_above"]
+__all__ = ["KINDS", "ON", "distance_of", "frontier", "influence", "kinds"]
 
 # The distance that counts as none.
 ON = 1e-9
@@ -212,19 +222,6 @@ def kinds(fit: DEAFit | UnitsFit) -> dict[str, Positions]:
     beyond = ~on & (distance > at) if at else np.zeros(len(on), dtype=np.bool_)
     off = np.isfinite(distance) & ~on & ~beyond
     return {"on": np.flatnonzero(on), "off": np.flatnonzero(off), "beyond": np.flatnonzero(beyond)}
-
-
-def legend_above(ax: Axes, *, most: int = 3, pad: float = 0.5) -> None:
-    """Put the legend above the axes, ``pad`` letters from them, in as many columns as they are wide enough for."""
-    figure = ax.get_figure(root=True)
-    for columns in range(most, 0, -1):
-        style: dict[str, Any] = {"ncols": columns, "fontsize": SMALL + 0.5, "frameon": False, "borderaxespad": pad}
-        legend = ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), **style)
-        if figure is None:
-            return
-        figure.draw_without_rendering()  # places the axes, so that extents below are those of the picture
-        if legend.get_window_extent().x1 <= ax.get_window_extent().x1:
-            return
 
 
 def _plane(fit: DEAFit | UnitsFit) -> Plane:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.asked import share
+from benchmodels.comparison import a_comparison
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.kernels.empirical_bayes import PrecisionTest, normal_posterior, precision_test
 from benchmodels.shrinkage.priors import ESTIMATOR, Interval, Prior, answer_of, interval_of
@@ -94,6 +95,7 @@ def shrink(
     `benchmodels.kernels.empirical_bayes`, `benchmodels.kernels.robust_interval`, `benchmodels.kernels.conjugate` and
     `benchmodels.kernels.npmle`.
     """
+    comparison = a_comparison(comparison, "shrink")
     chosen = interval_of(prior, interval, level)
     used = np.isfinite(comparison.estimate) & (comparison.std_error > 0) & np.isfinite(comparison.std_error)
     used &= comparison.withheld == ""
@@ -104,6 +106,8 @@ def shrink(
     notes = _left_out(comparison, used)
     if comparison.coverage is not None:
         notes.append(comparison.coverage.of_shrunken())
+    if comparison.replicates is not None:
+        notes.append("estimates are corrected for the bias that replicates tell of before they are shrunk")
     fit = normal_posterior(kept.corrected - kept.null, kept.std_error, design)
     precision, doubt = _precision(kept, design, fit.tau2)
     found = answer_of(kept, design, fit, prior=prior, interval=chosen, level=level)

@@ -565,7 +565,7 @@ def test_compare_many_inputs(table):
 @pytest.mark.parametrize("contrast", ["ratio", "difference"])
 def test_uncertainty_is_withheld(table, contrast):
     comparison = DEA(**FOUR).fit(table).compare(contrast=contrast)
-    assert all("without a bootstrap the uncertainty" in why for why in comparison.withheld)
+    assert all("by a bootstrap of DEA alone" in why for why in comparison.withheld)
     for values in (comparison.lower, comparison.upper, comparison.std_error, comparison.null_std_error):
         assert np.isnan(values).all()
     with pytest.raises(SpecificationError, match="0 of 40 have one"):

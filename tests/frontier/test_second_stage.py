@@ -99,7 +99,7 @@ def test_what_is_refused(table):
     ):
         with pytest.raises(SpecificationError, match=message):
             fit.second_stage(table, ["z"], **options)
-    with pytest.raises(SpecificationError, match="second_stage needs an efficiency"):
+    with pytest.raises(SpecificationError, match="second_stage is not of orientation='graph'"):
         DEA(inputs=["x"], outputs=["y"], unit="unit", orientation="graph").fit(table).second_stage(table, ["z"])
 
 

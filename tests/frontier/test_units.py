@@ -239,7 +239,7 @@ def test_zeros_are_goods(table):
 def test_compare_withholds(table, model, more):
     comparison = model(**FOUR, **more).fit(table).compare()
     np.testing.assert_array_equal(comparison.observed, 1)
-    assert all("without a bootstrap the uncertainty" in why for why in comparison.withheld)
+    assert all("by a bootstrap of DEA alone" in why for why in comparison.withheld)
     assert np.isnan(comparison.std_error).all()
     with pytest.raises(SpecificationError, match="0 of 45 have one"):
         rank(comparison)
