@@ -30,7 +30,7 @@ THREADS = (
 )
 # A solve shorter than this is repeated in its process until it has taken as long, and averaged.
 LEAST_SECONDS = 0.3
-MOST_SECONDS = 300
+MOST_SECONDS = 900
 
 
 @dataclass(frozen=True)

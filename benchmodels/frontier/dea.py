@@ -364,7 +364,8 @@ class DEAFit(Scored):
         **Intervals hold less often than they say.** Over 100 simulated tables of 98 units with half-normal waste and
         variable returns, 95 % intervals held the truth for .87 of the units with one input and one output, .82 with
         three and one, .71 with four and two; smoothed, with Silverman's bandwidth, for .51, .55 and .41. Where goods
-        are many the bias is larger than any of them can tell. Read them as lower bounds of the uncertainty.
+        are many the bias is larger than any of them can tell: read them as lower bounds. Rank sets of one unit, by
+        subsamples, held in .91 to 1.00 of cases, but those of all at once often not.
 
         References
         ----------

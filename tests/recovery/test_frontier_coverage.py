@@ -33,6 +33,10 @@ def test_what_is_told_of_it():
         assert f"{rows[key]:.2f}".lstrip("0") in told, (key, rows[key])
 
 
+    ranks = ROWS.query("kind == 'subsample'")["ranks"]
+    assert f"held in {f'{ranks.min():.2f}'.lstrip('0')} to {ranks.max():.2f} of cases" in told
+
+
 def test_the_truth_is_the_truth():
     """A frontier of a great many units without waste comes near to it from above."""
     rng = np.random.default_rng(0)
