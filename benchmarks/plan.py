@@ -146,5 +146,5 @@ TARGETS = (
     Target(Replicates(98), rival=LINPROG, times=100),
     Target(Replicates(500), most=30),
     Target(TwoStages(98), most=5),
-    Target(TwoStages(98), rival="loop of SciPy linprog and BFGS", times=100),
+    Target(TwoStages(98), rival="loop of SciPy linprog and BFGS"),
 )
