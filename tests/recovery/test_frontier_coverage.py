@@ -32,7 +32,6 @@ def test_what_is_told_of_it():
     for key in ((1, 1, "smoothed"), (4, 2, "smoothed"), (1, 1, "subsample"), (4, 2, "subsample")):
         assert f"{rows[key]:.2f}".lstrip("0") in told, (key, rows[key])
 
-
     ranks = ROWS.query("kind == 'subsample'")["ranks"]
     assert f"held in {f'{ranks.min():.2f}'.lstrip('0')} to {ranks.max():.2f} of cases" in told
 
