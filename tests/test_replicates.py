@@ -206,3 +206,29 @@ def test_replicates_are_not_pooled():
     comparison = normal_and_drawn()[1]
     with pytest.raises(Exception, match="pooling is of normal errors"):
         pool([comparison, comparison])
+
+
+def test_low_is_high_in_the_mirror():
+    """Errors that are skewed lean the other way there; the best of one end are those of the other."""
+    rng = np.random.default_rng(8)
+    errors = rng.exponential(0.3, size=(600, K)) * np.linspace(0.5, 2.0, K)
+    estimate = rng.permutation(np.linspace(1.0, 2.5, K))
+    low, high = made(estimate, errors), made(-estimate, -errors, better="high")
+    for tau in (1, 3):
+        one, two = best_set(low, tau=tau), best_set(high, tau=tau)
+        np.testing.assert_array_equal(one.verdict, two.verdict)
+        assert one.critical == pytest.approx(two.critical, rel=1e-12)
+        # Turned one way only, the answer is another: the test sees which way errors lean.
+        assert best_set(made(estimate, -errors + 2 * errors.mean(axis=0)), tau=tau).critical != one.critical
+
+
+def test_the_best_are_held_by_errors_that_lean_one_way():
+    """The one best of equals is left out no more often than it may be, whichever way the errors lean."""
+    rng, held = np.random.default_rng(9), {1.0: [], -1.0: []}
+    for sign, found in held.items():
+        for _ in range(250):
+            errors = sign * (rng.exponential(0.3, size=(501, 6)) - 0.3)
+            comparison = made(2.0 + errors[0], errors[1:])
+            found.append(best_set(comparison, tau=1, level=0.9).verdict[0] == "possible")
+    for sign, found in held.items():
+        assert np.mean(found) >= 0.9 - 4 * np.sqrt(0.09 / 250), (sign, np.mean(found))

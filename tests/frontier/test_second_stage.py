@@ -250,3 +250,14 @@ def test_what_was_found_is_closed_and_says_what_it_was_drawn_from(table):
         for array in (record.delta, record.surroundings, record.found.errors, record.found.stage.coefficients):
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 0.0
+
+
+def test_a_spread_that_is_hardly_known_is_said_and_has_no_end_below_zero():
+    """Half-normal waste crowds at the frontier more than a truncated normal distribution does."""
+    rng = np.random.default_rng(2)
+    x, z = rng.uniform(1, 2, 100), rng.normal(size=100)
+    y = x * np.exp(-np.abs(rng.normal(0, 0.3, 100)))
+    frame = pd.DataFrame({"unit": np.arange(100), "x": x, "y": y, "z": z})
+    with pytest.warns(match="hardly tells the constant from the spread"):
+        found = MODEL.fit(frame).second_stage(frame, ["z"], algorithm=1, replicates=200, rng=1)
+    assert found.to_frame()["lower"].iloc[-1] == 0.0
