@@ -86,7 +86,10 @@ def _completed(errors: Floats, known: NDArray[np.bool_]) -> Floats:
 
 
 def _coverage(fit: DEAFit, found: FrontierBootstrap) -> Coverage:
-    """Return what is known of the coverage; units with the fewest others count, and a rule of the user's own is new."""
+    """Return what is known of the coverage, where a rule of the user's own is new.
+
+    A circle of units that may be held against each other counts as a table of its size; the smallest one for all.
+    """
     return coverage_of(
         f"{found.kind}{'' if found.by_rule else ', not by its own rule'}",
         units=int(fit.comparables.min()),
