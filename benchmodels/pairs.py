@@ -47,7 +47,8 @@ def pair_differences(
         errors=upward_errors(ranked),
     ).simultaneous_critical  # fmt: skip
     difference = ranked.corrected[i] - ranked.corrected[others]
-    variance = covariance[i, i] + np.diagonal(covariance)[others] - 2.0 * covariance[i, others]
+    # Rounding may leave that of two units with the same errors below zero.
+    variance = np.maximum(covariance[i, i] + np.diagonal(covariance)[others] - 2.0 * covariance[i, others], 0.0)
     std_error = np.sqrt(variance)
     if errors is not None:
         apart = errors[:, i, None] - errors[:, others]

@@ -135,6 +135,7 @@ class FrontierBootstrap:
             "all frontiers drawn are as far from it, which tells nothing of its error"
         )
         reasons[self.missing > _MISSING] = "more than half of the frontiers drawn come nowhere near it"
+        reasons.setflags(write=False)
         return reasons
 
     @property
