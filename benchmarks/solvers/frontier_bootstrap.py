@@ -19,7 +19,7 @@ ALL, SAMPLED, WARMED = 500, 500, 10
 
 
 def kernel(data: Data) -> Answer:
-    from benchmodels.kernels.frontier_bootstrap import pseudo_distances
+    from benchmodels.kernels.frontier_bootstrap import pseudo_replicates
     from benchmodels.parallel import one_blas_thread
 
     x, y, drawn = data["x"], data["y"], data["drawn"]
@@ -27,7 +27,8 @@ def kernel(data: Data) -> Answer:
     with one_blas_thread():
         for low in range(0, len(drawn), BLOCK):
             some = drawn[low : low + BLOCK]
-            parts.append(pseudo_distances(x, y, direction, (1.0, 1.0), "input", delta=data["delta"], drawn=some))
+            found = pseudo_replicates(x, y, direction, (1.0, 1.0), "input", delta=data["delta"], drawn=some)
+            parts.append(found.distance)
     return {"efficiency": 1.0 / np.concatenate(parts).ravel()}
 
 
@@ -82,7 +83,9 @@ def linprog_loop(data: Data) -> Answer:
 
 
 SOLVERS = (
-    Solver("benchmodels kernel", kernel, note="`kernels.frontier_bootstrap.pseudo_distances`, 20 replicates at a time"),
+    Solver(
+        "benchmodels kernel", kernel, note="`kernels.frontier_bootstrap.pseudo_replicates`, 20 replicates at a time"
+    ),
     Solver("benchmodels, dataframe", dataframe, prepared, note="`DEA(...).fit(...).bootstrap(kind='smoothed')`"),
     Solver(
         "highspy, warm starts",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = [
-    "Measure", "Replicates", "Side", "merged", "pseudo_distances", "pseudo_replicates", "rate", "strange_replicates",
+    "Measure", "Replicates", "Side", "merged", "pseudo_replicates", "rate", "strange_replicates",
     "subset_replicates",
 ]  # fmt: skip
 
@@ -154,23 +154,6 @@ def pseudo_replicates(
     every = np.arange(r * n)
     mask = None if allowed is None else lambda some, low, high: allowed(some % n, low, high)
     return _replicates(pool, points, side, own=every, sets=list(every.reshape(r, n)), allowed=mask)
-
-
-def pseudo_distances(
-    inputs: Floats,
-    outputs: Floats,
-    direction: Floats,
-    bounds: tuple[float, float],
-    side: Side,
-    *,
-    delta: Floats,
-    drawn: Floats,
-    allowed: Allowed | None = None,
-) -> Floats:
-    """Return the distances (r, n) of `pseudo_replicates` alone; NaN without an answer."""
-    return pseudo_replicates(
-        inputs, outputs, direction, bounds, side, delta=delta, drawn=drawn, allowed=allowed
-    ).distance  # fmt: skip
 
 
 def subset_replicates(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import ConvergenceError, DataError, SpecificationError
-from benchmodels.kernels.frontier_bootstrap import pseudo_distances
+from benchmodels.kernels.frontier_bootstrap import pseudo_replicates
 from benchmodels.kernels.truncated_regression import FEW, NO_MAXIMUM, fit_truncated, truncated_draws
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def algorithm_2(
         Replicates that teach the bias, and the errors.
     rng : Generator
     allowed : callable, optional
-        As in `pseudo_distances`.
+        As in `pseudo_replicates`.
 
     Raises
     ------
@@ -269,8 +269,8 @@ def distance_errors(
     `algorithm_2`; without blocks, so that these may be shared among workers.
     """
     drawn = truncated_draws(z @ stage.coefficients, stage.sigma, replicates, rng)
-    found = pseudo_distances(inputs, outputs, direction, bounds, side, delta=delta, drawn=drawn, allowed=allowed)
-    return np.asarray(found - delta)
+    found = pseudo_replicates(inputs, outputs, direction, bounds, side, delta=delta, drawn=drawn, allowed=allowed)
+    return np.asarray(found.distance - delta)
 
 
 def corrected_stage(
