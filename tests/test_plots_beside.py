@@ -57,7 +57,7 @@ def test_three_rows_of_one_unit(lang):
 def test_limits_are_called_by_their_level_only_where_it_was_reached():
     reached = plots.beside(record(coverage=replace(SEEN, intervals=0.951)), unit="Ærø").get_xlabel()
     assert "Striped: 95% limits of best practice" in reached
-    assert "how often it holds is not known" in plots.beside(record(coverage=UNSEEN), unit="Ærø").get_xlabel()
+    assert "how often that holds is not known" in plots.beside(record(coverage=UNSEEN), unit="Ærø").get_xlabel()
     nothing = np.full(8, np.nan)
     none = plots.beside(record(attainable_lower=nothing, attainable_upper=nothing), unit="Ærø")
     assert "Striped" not in none.get_xlabel()
@@ -122,7 +122,7 @@ def test_intervals_that_hold_less_often_are_drawn_without_verdicts(lang):
     ) in told
     assert texts.words(lang)["interval"].format(level=texts.percentage(0.95, lang)) not in told
     if lang == "en":
-        assert "Interval asked for at 95%; how often it holds is not known" in said(
+        assert "Interval asked for at 95%; how often that holds is not known" in said(
             plots.caterpillar(make(coverage=UNSEEN))
         )
         held = make(coverage=replace(SEEN, intervals=0.96))

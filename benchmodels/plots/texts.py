@@ -56,7 +56,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "interval": "{level} interval",
         "interval asked": "Interval asked for at {level}; {held}",
         "held": "held for {held} in simulations",
-        "held unknown": "how often it holds is not known",
+        "held unknown": "how often that holds is not known",
         "no verdict": "Estimate (no verdict)",
         "sorted_high": "sorted by estimate, highest on top",
         "sorted_low": "sorted by estimate, lowest on top",
