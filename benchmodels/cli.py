@@ -14,9 +14,12 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from benchmodels.replication import Study
+    from benchmodels.replication import Audit, Study
 
 __all__ = ["app", "main"]
+
+# A published number, or a stored result, that does not hold.
+_NOT_AS_TOLD = 5
 
 app = typer.Typer(
     name="benchmodels",
@@ -100,6 +103,72 @@ def run(
     _run([asked], out=target, data=data, lang=lang, danish_csv=danish_csv, seed=seed, command=command)
 
 
+class _Print(StrEnum):
+    words = "words"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def audit(
+    claims: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLAIMS]...", help="Files of claims (TOML), or ids of documents that ship; else all."),
+    ] = None,
+    literature: Annotated[
+        bool, typer.Option("--literature", help="Classical results of the literature in place of documents.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for a page, a table and JSON.")] = None,
+    print_as: Annotated[_Print, typer.Option("--print", help="What is printed: words, or all as CSV or JSON.")] = (
+        _Print.words
+    ),
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Leave with code 5 where a number does not hold."),
+    ] = False,
+    lang: PageLang = _Lang.da,
+) -> None:
+    """Work out published numbers anew from the tables they rest on."""
+    from benchmodels.replication import audit_claims, read_claims
+    from benchmodels.replication import literature as classics
+    from benchmodels.replication import published as shipped
+
+    known = {**shipped(), **classics()}
+    names = list(claims or (classics() if literature else shipped()))
+    paths = [Path(name) if Path(name).is_file() else known.get(name, Path(name)) for name in names]
+    audits = [audit_claims(read_claims(path)) for path in paths]
+    _print_audits(audits, print_as=print_as, lang=lang)
+    if out is not None:
+        from benchmodels.replication.audit_pages import write_audits
+
+        told = " ".join(["benchmodels audit", *(["--literature"] if literature else names), f"--lang {lang.value}"])
+        page = write_audits(audits, out=out, lang=lang.value, command=told)
+        sys.stderr.write(f"Open {page.resolve()} in a browser.\n")
+    if strict and not all(found.ok for found in audits):
+        raise typer.Exit(_NOT_AS_TOLD)
+
+
+def _print_audits(audits: Sequence[Audit], *, print_as: _Print, lang: _Lang) -> None:
+    from benchmodels.replication.audit_pages import audit_json, audit_table, terminal_lines
+    from benchmodels.report.wording import wording
+
+    if print_as is _Print.json:
+        typer.echo(audit_json(audits))
+        return
+    if print_as is _Print.csv:
+        typer.echo(audit_table(audits).to_csv(index=False), nl=False)
+        return
+    w = wording(lang.value)
+    for found in audits:
+        typer.echo(f"{found.claims.document.title}\n  {found.claims.document.source}")
+        for verdict, line in terminal_lines(found, lang=lang.value):
+            typer.echo(f"  {w('audit_verdict_' + verdict.replace(' ', '_')).upper()}  {line}")
+        told = [f"{n} {w('audit_verdict_' + verdict.replace(' ', '_'))}" for verdict, n in found.counts().items()]
+        typer.echo(f"  {', '.join(told)}")
+        if found.unused:
+            typer.echo(f"  {w('audit_unused', number=len(found.unused))}")
+
+
 def _run(
     studies: Sequence[Study],
     *,
@@ -153,10 +222,10 @@ def _teller(bar: object) -> Callable[[int, int, str], None]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its code.
 
-    0 is success, 2 a fault in the command or the study, 3 in the data, 4 an estimate that was not found,
-    130 an interruption, 1 anything else. Warnings of the libraries below are kept off the terminal: what they could
-    mean for a result is checked, and told in the result. The environment variable BENCHMODELS_DEBUG=1 shows them, and
-    the traceback of an internal error.
+    0 is success, 2 a fault in the command or the study, 3 in the data, 4 an estimate that was not found, 5 a published
+    or stored result that does not hold, 130 an interruption, 1 anything else. Warnings of the libraries below are kept
+    off the terminal: what they could mean for a result is checked, and told in the result. The environment variable
+    BENCHMODELS_DEBUG=1 shows them, and the traceback of an internal error.
     """
     from benchmodels.errors import BenchmodelsError, ConvergenceError, DataError, SpecificationError
 

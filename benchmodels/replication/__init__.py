@@ -1,14 +1,24 @@
-"""Studies as specifications, and their running into one folder of results."""
+"""Studies as specifications, published results as claims, and the running, auditing and verifying of both."""
 
+from benchmodels.replication.audit import Audit, Finding, audit_claims
+from benchmodels.replication.claims import Claims, literature, parse_claims, published, read_claims
 from benchmodels.replication.outcome import Outcome, answer
 from benchmodels.replication.run import run_studies, run_study
 from benchmodels.replication.study import Study, parse_study, read_study, shipped_studies
 
 __all__ = [
+    "Audit",
+    "Claims",
+    "Finding",
     "Outcome",
     "Study",
     "answer",
+    "audit_claims",
+    "literature",
+    "parse_claims",
     "parse_study",
+    "published",
+    "read_claims",
     "read_study",
     "run_studies",
     "run_study",

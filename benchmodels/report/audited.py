@@ -1,0 +1,226 @@
+"""The page of an audit: what was printed, what the tables give, and where the two part."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmodels.errors import SpecificationError
+from benchmodels.report.wording import Lang, first_upper, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmodels.report.wording import Wording
+
+__all__ = ["VERDICTS", "AuditedClaim", "AuditedDocument", "audit_lines", "render_audit"]
+
+Verdict = Literal["confirmed", "rounding", "contradicted", "not computable"]
+VERDICTS: tuple[Verdict, ...] = ("contradicted", "not computable", "rounding", "confirmed")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedClaim:
+    """One claim as a page tells it.
+
+    Parameters
+    ----------
+    id, where, quote : str
+    verdict : str
+    kind : str
+        What was worked out.
+    published, unit : str
+        As printed.
+    computed, lower, upper : float
+        NaN where not computable; in the unit of measure of the printed number.
+    half : float
+        Half a unit of the last printed digit.
+    reason, note : str
+        What is missing; what to know.
+    cells : tuple of (str, tuple of (str, float))
+        For each argument its cells, as address and number.
+    aside : tuple of float, optional
+        Value and limits from other printed numbers of the document.
+    own : bool
+        False for a printed total.
+    """
+
+    id: str
+    where: str
+    quote: str
+    verdict: Verdict
+    kind: str
+    published: str
+    unit: str
+    computed: float
+    lower: float
+    upper: float
+    half: float
+    reason: str = ""
+    note: str = ""
+    cells: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
+    aside: tuple[float, float, float] | None = None
+    own: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedDocument:
+    """A document and its claims, in its own order; `lang` is the language of its words."""
+
+    id: str
+    title: str
+    source: str
+    lang: Lang
+    topic: str
+    data_note: str
+    unused: int
+    claims: tuple[AuditedClaim, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many claims there are of each verdict."""
+        return {verdict: sum(claim.verdict == verdict for claim in self.claims) for verdict in VERDICTS}
+
+
+def render_audit(
+    documents: Sequence[AuditedDocument],
+    *,
+    lang: Lang,
+    version: str,
+    date: str,
+    command: str = "",
+    files: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Write the page of an audit: one file that needs no server, no network and no other file.
+
+    Parameters
+    ----------
+    documents : sequence of AuditedDocument
+    lang : {"da", "en"}
+        Language of the page; quotes and notes stay in the document's own.
+    version, date : str
+        Of benchmodels and of the calculation.
+    command : str
+        The command that repeats the calculation.
+    files : sequence of (str, str)
+        Key of a label and relative place.
+    """
+    if not documents:
+        raise SpecificationError("an audit needs at least one document")
+    w = wording(lang)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cap"] = first_upper
+    views = [_document_view(document, w) for document in documents]
+    total = {verdict: sum(view["counts"][verdict] for view in views) for verdict in VERDICTS}
+    return environment.get_template("audit.html.j2").render(
+        lang=lang,
+        w=w,
+        documents=views,
+        total=total,
+        verdicts=VERDICTS,
+        version=version,
+        date=date,
+        command=command,
+        files=[(w(key), place) for key, place in files],
+        css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
+    )
+
+
+def audit_lines(document: AuditedDocument, *, lang: Lang) -> list[tuple[str, str]]:
+    """Return what a terminal shows of a document: a verdict, and a line in words, the worst first.
+
+    Confirmed numbers are counted and not listed, nor are printed totals that are off by their rounding; numbers that
+    lack the same are one line.
+    """
+    w = wording(lang)
+    lines: list[tuple[str, str]] = []
+    for verdict in ("contradicted", "rounding"):
+        found = [
+            claim for claim in document.claims if claim.verdict == verdict and (claim.own or verdict != "rounding")
+        ]
+        lines += [(verdict, f"{claim.where}: »{claim.quote}«. {_told(claim, w)}") for claim in found]
+    missing = [claim for claim in document.claims if claim.verdict == "not computable"]
+    for reason in dict.fromkeys(claim.reason for claim in missing):
+        quotes = ", ".join(f"»{claim.quote}«" for claim in missing if claim.reason == reason)
+        lines.append(("not computable", f"{quotes}. {w('audit_missing', reason=reason)}"))
+    return lines
+
+
+def _told(claim: AuditedClaim, w: Wording) -> str:
+    """Say what was printed beside what was found, or what is missing."""
+    printed = f"{claim.published} {claim.unit}".strip()
+    if claim.verdict == "not computable":
+        return w("audit_missing", reason=claim.reason)
+    found = _amount(claim.computed, claim, w)
+    text = w(f"audit_told_{'rank' if claim.kind == 'rank' else 'number'}", printed=printed, found=found)
+    if claim.verdict == "rounding":
+        text += " " + w("audit_range", lower=_amount(claim.lower, claim, w), upper=_amount(claim.upper, claim, w))
+    return text
+
+
+def _amount(value: float, claim: AuditedClaim, w: Wording) -> str:
+    number = w.number(value, _decimals(claim))
+    return f"{number} {claim.unit}".strip()
+
+
+def _decimals(claim: AuditedClaim) -> int:
+    """Return two decimals more than were printed, so that a difference can be seen; none for whole counts."""
+    if claim.kind in ("rank", "count"):
+        return 0
+    exact = claim.unit not in ("%", "pct.") and claim.half >= 0.5 and claim.computed == round(claim.computed)
+    return 0 if exact else min(max(2 - math.floor(math.log10(2 * claim.half) + 0.5), 0), 12)
+
+
+def _document_view(document: AuditedDocument, w: Wording) -> dict[str, Any]:
+    rows = [_row(claim, w) for claim in document.claims]
+    return {
+        "document": document,
+        "counts": document.counts(),
+        "rows": rows,
+        "of": {verdict: [row for row in rows if row["claim"].verdict == verdict] for verdict in VERDICTS},
+    }
+
+
+def _row(claim: AuditedClaim, w: Wording) -> dict[str, Any]:
+    known = claim.verdict != "not computable"
+    aside = ""
+    if claim.aside is not None:
+        value, lower, upper = (_amount(part, claim, w) for part in claim.aside)
+        aside = w("audit_aside", value=value, lower=lower, upper=upper)
+    key = f"audit_kind_{claim.kind}"
+    return {
+        "claim": claim,
+        "printed": f"{claim.published} {claim.unit}".strip(),
+        "found": _amount(claim.computed, claim, w) if known else w("no_value"),
+        "between": w(
+            "span", lower=w.number(claim.lower, _decimals(claim)), upper=w.number(claim.upper, _decimals(claim))
+        )
+        if known and claim.lower != claim.upper
+        else "",
+        "told": _told(claim, w),
+        "kind": w(key) if key in w.table else claim.kind,
+        "aside": aside,
+        "cells": _cell_rows(claim.cells, w),
+    }
+
+
+def _cell_rows(cells: Sequence[tuple[str, Sequence[tuple[str, float]]]], w: Wording) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, group in cells:
+        key = f"audit_argument_{name}"
+        label = w(key) if key in w.table else name
+        for address, value in group:
+            decimals = 0 if value == round(value) else min(len(repr(value).partition(".")[2]), 6)
+            rows.append((label, address.replace(" | ", " · "), w.number(value, decimals)))
+    return rows
