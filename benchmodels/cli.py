@@ -148,6 +148,46 @@ def audit(
         raise typer.Exit(_NOT_AS_TOLD)
 
 
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, with its manifest.json.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The file of data, where it does not lie where it was.")
+    ] = None,
+    any_version: Annotated[
+        bool, typer.Option("--any-version", help="Run though another version of benchmodels made the result.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the worst difference of every column.")] = (
+        False
+    ),
+) -> None:
+    """Run a stored result again and compare every table; leave with code 5 where it does not stand."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmodels.replication import verify_folder
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        found = verify_folder(folder, data=data, allow_other_versions=any_version, progress=_teller(bar))
+    typer.echo(found.to_json() if as_json else found.to_text())
+    if not found.ok:
+        raise typer.Exit(_NOT_AS_TOLD)
+
+
+@app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(metavar="A", help="A folder of results.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what differs between two results: data, options, versions, tables, and why where that can be told."""
+    from benchmodels.replication import compare_runs
+
+    found = compare_runs(first, second)
+    typer.echo(found.to_json() if as_json else found.to_text())
+
+
 def _print_audits(audits: Sequence[Audit], *, print_as: _Print, lang: _Lang) -> None:
     from benchmodels.replication.audit_pages import audit_json, audit_table, terminal_lines
     from benchmodels.report.wording import wording

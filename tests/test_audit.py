@@ -66,11 +66,11 @@ def test_what_the_tables_contradict(audit):
 
 
 def test_the_verdicts_of_the_appendix(audit):
-    own = [f for f in audit.findings if f.own]
+    own = [f for f in audit.numbers if f.own]
     assert audit.counts() == {"confirmed": 160, "rounding": 14, "contradicted": 12, "not computable": 29}
     assert {f.own for f in audit.of("rounding")} == {False}  # printed totals only, off by one or two thousand DKK
     assert len(own) == 185
-    assert len(audit.findings) - len(own) == 30
+    assert len(audit.numbers) - len(own) == 30
     assert all(f.claim.missing for f in audit.of("not computable"))
     assert audit.unused == ()
     assert not audit.ok
@@ -110,7 +110,7 @@ def _verdicts_of(claims, table, frame):
         kept = [c for c in claims.claims if touches(c)]
         _SUBSETS[table] = claims.model_copy(update={"claims": kept})
     names = {str(n): frame for n in range(1, 7)}
-    return [f.verdict for f in audit_claims(_SUBSETS[table], tables=names).findings]
+    return [f.verdict for f in audit_claims(_SUBSETS[table], tables=names).numbers]
 
 
 @pytest.mark.parametrize("name", sorted(SEED_OF))
@@ -164,8 +164,8 @@ def test_every_number_of_the_document_is_a_claim(claims):
 def test_json_and_table(audit):
     content = json.loads(audit.to_json())
     assert content["verdicts"] == audit.counts()
-    assert content["findings"][0]["published"] == "53,1"
-    assert next(f for f in content["findings"] if f["verdict"] == "not computable")["computed"] is None
+    assert content["numbers"][0]["published"] == "53,1"
+    assert next(f for f in content["numbers"] if f["verdict"] == "not computable")["computed"] is None
     assert list(audit.to_frame()["id"])[:1] == ["s2-samlet-2018"]
 
 

@@ -41,7 +41,7 @@ def file_of(*claims: dict[str, object]) -> dict[str, object]:
 
 
 def found(one: dict[str, object]):
-    return audit_claims(parse_claims(file_of(one))).findings[0]
+    return audit_claims(parse_claims(file_of(one))).numbers[0]
 
 
 A18, A22, B18, B22 = "1 | Ærø | 2018", "1 | Ærø | 2022", "1 | Ås | 2018", "1 | Ås | 2022"
@@ -131,7 +131,7 @@ def test_half_a_unit_is_within():
 
 def test_printed_totals_are_claims():
     audit = audit_claims(parse_claims(file_of(claim("value", "1.000", of=A18))))
-    totals = {f.id: (f.verdict, f.computed) for f in audit.findings if not f.own}
+    totals = {f.id: (f.verdict, f.computed) for f in audit.numbers if not f.own}
     # In 2022 a part of 1 and rounding make 4.811; in 2018 the dash is not there, and not zero either.
     assert totals == {"total-1-2018": ("confirmed", 4000), "total-1-2022": ("confirmed", 4811)}
 
@@ -150,7 +150,7 @@ def test_what_is_missing_is_said():
 def test_a_number_beside_that_never_confirms():
     first, second = (claim("value", n, missing="m") | {"id": i} for i, n in (("f", "27.100"), ("s", "28.000")))
     third = claim("growth", "3", "%", missing="m", aside={"of": ["s"], "base": ["f"]})
-    last = audit_claims(parse_claims(file_of(first, second, third))).findings[2]
+    last = audit_claims(parse_claims(file_of(first, second, third))).numbers[2]
     assert last.verdict == "not computable"
     assert last.aside.value == pytest.approx(100 * (28000 / 27100 - 1))
 
@@ -198,15 +198,15 @@ def test_tables_are_read_long_wide_and_from_frames(tmp_path: Path):
     content = file_of(claim("sum", "10", of="w | * | *"))
     content["tables"] = {"w": {"title": "t", "path": "wide.csv", "rows": "unit", "decimals": 0}}
     claims = parse_claims(content, folder=tmp_path)
-    assert audit_claims(claims).findings[0].verdict == "confirmed"
+    assert audit_claims(claims).numbers[0].verdict == "confirmed"
     other = pd.DataFrame({"unit": ["Æ", "Ø"], "a": [1, 3], "b": [2, 14]})
-    assert audit_claims(claims, tables={"w": other}).findings[0].computed == 20
+    assert audit_claims(claims, tables={"w": other}).numbers[0].computed == 20
     with pytest.raises(SpecificationError, match="no table 'v'"):
         read_grids(claims, tables={"v": other})
     twice = pd.DataFrame({"unit": ["Æ", "Æ"], "a": [1, 3], "b": [2, 14]})
-    assert "twice" in audit_claims(claims, tables={"w": twice}).findings[0].reason
+    assert "twice" in audit_claims(claims, tables={"w": twice}).numbers[0].reason
     (tmp_path / "wide.csv").unlink()
-    assert "no file" in audit_claims(claims).findings[0].reason
+    assert "no file" in audit_claims(claims).numbers[0].reason
 
 
 @pytest.mark.parametrize("path", [*published().values(), *literature().values()], ids=lambda p: p.stem)
@@ -279,7 +279,7 @@ def test_malformed_files_end_in_an_error_of_ours_or_in_an_audit():
             assert str(error)
             ends["refused"] += 1
         else:
-            assert sum(audit.counts().values()) == len(audit.findings)
+            assert sum(audit.counts().values()) == len(audit.numbers)
             audit.to_json()
             ends["audit"] += 1
     assert min(ends.values()) > 50, ends

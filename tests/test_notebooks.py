@@ -15,6 +15,7 @@ def test_there_is_a_notebook_a_study():
         "best-practice-dea-by-hand-and-by-machine",
         "how-sure-can-we-be-of-a-rank",
         "is-this-municipality-really-inefficient",
+        "reproduce-a-published-comparison",
         "why-not-just-compare-the-averages",
     ]
     assert {n.stem for n in NOTEBOOKS} == {*of_studies, *lessons}

@@ -1,19 +1,24 @@
 """Studies as specifications, published results as claims, and the running, auditing and verifying of both."""
 
-from benchmodels.replication.audit import Audit, Finding, audit_claims
+from benchmodels.replication.audit import Audit, AuditedNumber, audit_claims
 from benchmodels.replication.claims import Claims, literature, parse_claims, published, read_claims
+from benchmodels.replication.differences import Differences, compare_runs
 from benchmodels.replication.outcome import Outcome, answer
 from benchmodels.replication.run import run_studies, run_study
 from benchmodels.replication.study import Study, parse_study, read_study, shipped_studies
+from benchmodels.replication.verification import Verification, verify_folder
 
 __all__ = [
     "Audit",
     "Claims",
-    "Finding",
+    "Differences",
+    "AuditedNumber",
     "Outcome",
     "Study",
+    "Verification",
     "answer",
     "audit_claims",
+    "compare_runs",
     "literature",
     "parse_claims",
     "parse_study",
@@ -23,4 +28,5 @@ __all__ = [
     "run_studies",
     "run_study",
     "shipped_studies",
+    "verify_folder",
 ]

@@ -21,7 +21,7 @@ from benchmodels.replication.units import factor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Audit", "Finding", "Verdict", "audit_claims"]
+__all__ = ["Audit", "AuditedNumber", "Verdict", "audit_claims"]
 
 Verdict = Literal["confirmed", "rounding", "contradicted", "not computable"]
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "rounding", "contradicted", "not computable")
@@ -30,7 +30,7 @@ _SLACK = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class AuditedNumber:
     """What became of one claim.
 
     Parameters
@@ -76,62 +76,62 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Audit:
-    """All findings of one document, in its own order.
+    """All numbers of one document, in its own order.
 
     Parameters
     ----------
     claims : Claims
-    findings : tuple of Finding
+    numbers : tuple of AuditedNumber
         Statements first, then printed totals.
     unused : tuple of Cell
         Cells that no claim rests on: a fault in them would pass unseen.
     """
 
     claims: Claims
-    findings: tuple[Finding, ...]
+    numbers: tuple[AuditedNumber, ...]
     unused: tuple[Cell, ...] = field(default=(), repr=False)
 
     def counts(self) -> dict[str, int]:
         """Return how many claims there are of each verdict."""
-        return {verdict: sum(f.verdict == verdict for f in self.findings) for verdict in VERDICTS}
+        return {verdict: sum(f.verdict == verdict for f in self.numbers) for verdict in VERDICTS}
 
-    def of(self, verdict: Verdict) -> list[Finding]:
-        """Return the findings of one verdict."""
-        return [found for found in self.findings if found.verdict == verdict]
+    def of(self, verdict: Verdict) -> list[AuditedNumber]:
+        """Return the numbers of one verdict."""
+        return [found for found in self.numbers if found.verdict == verdict]
 
     @property
     def ok(self) -> bool:
         """Whether nothing is contradicted, and nothing is missing but what the document itself does not publish."""
-        return all(f.verdict != "contradicted" and (not f.reason or f.claim.missing is not None) for f in self.findings)
+        return all(f.verdict != "contradicted" and (not f.reason or f.claim.missing is not None) for f in self.numbers)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a claim."""
         return pd.DataFrame(
             {
-                "id": [f.id for f in self.findings],
-                "verdict": [f.verdict for f in self.findings],
-                "where": [f.claim.where for f in self.findings],
-                "quote": [f.claim.quote for f in self.findings],
-                "kind": [f.claim.kind for f in self.findings],
-                "published": [f.printed.text for f in self.findings],
-                "unit": [f.claim.unit for f in self.findings],
-                "computed": [f.computed for f in self.findings],
-                "lower": [f.lower for f in self.findings],
-                "upper": [f.upper for f in self.findings],
-                "reason": [f.reason for f in self.findings],
-                "note": [f.claim.note for f in self.findings],
-                "cells": ["; ".join(cell.address for cell in f.cells) for f in self.findings],
+                "id": [f.id for f in self.numbers],
+                "verdict": [f.verdict for f in self.numbers],
+                "where": [f.claim.where for f in self.numbers],
+                "quote": [f.claim.quote for f in self.numbers],
+                "kind": [f.claim.kind for f in self.numbers],
+                "published": [f.printed.text for f in self.numbers],
+                "unit": [f.claim.unit for f in self.numbers],
+                "computed": [f.computed for f in self.numbers],
+                "lower": [f.lower for f in self.numbers],
+                "upper": [f.upper for f in self.numbers],
+                "reason": [f.reason for f in self.numbers],
+                "note": [f.claim.note for f in self.numbers],
+                "cells": ["; ".join(cell.address for cell in f.cells) for f in self.numbers],
             }
         )
 
     def to_json(self) -> str:
-        """Return the document and every finding as JSON; a number that does not exist is null."""
+        """Return the document and every number as JSON; a number that does not exist is null."""
         rows = [
             {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
             for row in self.to_frame().to_dict("records")
         ]
         document = self.claims.document.model_dump(mode="json")
-        content = {"document": document, "verdicts": self.counts(), "findings": rows}
+        content = {"document": document, "verdicts": self.counts(), "numbers": rows}
         return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
 
 
@@ -172,15 +172,15 @@ def audit_claims(
     every: list[tuple[Claim, Cell | None]] = [(claim, None) for claim in claims.claims]
     every += [total for grid in sound for total in _totals(grid, claims)]
     fits: dict[str, Fitted | BenchmodelsError] = {}
-    findings: list[Finding] = []
+    numbers: list[AuditedNumber] = []
     for done, (claim, total) in enumerate(every):
         if progress is not None:
             progress(done, len(every), claim.id)
         if claim.kind in FIT_KINDS:
-            findings += _of_fit(claim, claims, grids, fits)
+            numbers += _of_fit(claim, claims, grids, fits)
         else:
-            findings.append(_of_cells(claim, claims, grids, total=total))
-    used = {cell.address for finding in findings for cell in finding.cells}
+            numbers.append(_of_cells(claim, claims, grids, total=total))
+    used = {cell.address for number in numbers for cell in number.cells}
     fitted_tables = {fit.table for fit in claims.fits.values()}
     unused = [
         cell
@@ -189,7 +189,7 @@ def audit_claims(
         for cell in grid.cells.values()
         if cell.address not in used
     ]
-    return Audit(claims=claims, findings=tuple(findings), unused=tuple(unused))
+    return Audit(claims=claims, numbers=tuple(numbers), unused=tuple(unused))
 
 
 def _totals(grid: Grid, claims: Claims) -> Iterable[tuple[Claim, Cell]]:
@@ -212,22 +212,24 @@ def _totals(grid: Grid, claims: Claims) -> Iterable[tuple[Claim, Cell]]:
         yield Claim.model_validate(content), cell
 
 
-def _of_cells(claim: Claim, claims: Claims, grids: Mapping[str, Grid | DataError], *, total: Cell | None) -> Finding:
+def _of_cells(
+    claim: Claim, claims: Claims, grids: Mapping[str, Grid | DataError], *, total: Cell | None
+) -> AuditedNumber:
     language = claims.document.language
     printed = read_printed(str(claim.published), language=language, precision=claim.precision)
     known: dict[str, Any] = {"claim": claim, "id": claim.id, "printed": printed, "own": total is None}
     aside = _aside(claim, claims, grids)
     if claim.missing is not None:
-        return Finding(**known, verdict="not computable", reason=claim.missing, aside=aside)
+        return AuditedNumber(**known, verdict="not computable", reason=claim.missing, aside=aside)
     given = {name: getattr(claim, name) for name in ARGUMENT_NAMES if getattr(claim, name) is not None}
     try:
         cells = {name: _groups(claim, addresses, grids) for name, addresses in given.items()}
         computed = work_out(claim, cells)
     except DataError as error:
-        return Finding(**known, verdict="not computable", reason=str(error), aside=aside)
+        return AuditedNumber(**known, verdict="not computable", reason=str(error), aside=aside)
     told = _told(computed, _factor(claim, grids, cells["of"][0][0].table))
     arguments = {name: tuple(cell for group in groups for cell in group) for name, groups in cells.items()}
-    return Finding(
+    return AuditedNumber(
         **known,
         verdict=_verdict(printed, told),
         computed=told.value,
@@ -306,7 +308,7 @@ def _of_fit(
     claims: Claims,
     grids: Mapping[str, Grid | DataError],
     fits: dict[str, Fitted | BenchmodelsError],
-) -> list[Finding]:
+) -> list[AuditedNumber]:
     """Read one number, or one for each unit or term, off a fit; a fit is made once."""
     name = str(claim.fit)
     if name not in fits:
@@ -323,16 +325,18 @@ def _of_fit(
     ]
 
 
-def _read_off(claim: Claim, of: str, text: str, fit: Fitted | BenchmodelsError, claims: Claims, *, id_: str) -> Finding:
+def _read_off(
+    claim: Claim, of: str, text: str, fit: Fitted | BenchmodelsError, claims: Claims, *, id_: str
+) -> AuditedNumber:
     printed = read_printed(text, language=claims.document.language, precision=claim.precision)
     try:
         if isinstance(fit, BenchmodelsError):
             raise fit
         value = float(fit.value(claim.kind, of))
     except BenchmodelsError as error:
-        return Finding(claim=claim, id=id_, printed=printed, verdict="not computable", reason=str(error))
+        return AuditedNumber(claim=claim, id=id_, printed=printed, verdict="not computable", reason=str(error))
     # What rounding of the inputs does to an estimate is not followed through: it is confirmed, or it is not.
     told = Computed(value, value, value)
-    return Finding(
+    return AuditedNumber(
         claim=claim, id=id_, printed=printed, verdict=_verdict(printed, told), computed=value, lower=value, upper=value
     )

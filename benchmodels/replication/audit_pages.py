@@ -15,7 +15,7 @@ from benchmodels.report.audited import AuditedClaim, AuditedDocument, audit_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmodels.replication.audit import Audit, Finding
+    from benchmodels.replication.audit import Audit, AuditedNumber
     from benchmodels.report.wording import Lang
 
 _FILES = {"audit_file_csv": "audit.csv", "audit_file_json": "audit.json"}
@@ -80,7 +80,7 @@ def audit_table(audits: Sequence[Audit]) -> pd.DataFrame:
 
 
 def audit_json(audits: Sequence[Audit]) -> str:
-    """Return all documents and findings as one JSON list."""
+    """Return all documents and numbers as one JSON list."""
     return json.dumps([json.loads(audit.to_json()) for audit in audits], ensure_ascii=False, indent=2)
 
 
@@ -99,11 +99,11 @@ def _document(audit: Audit) -> AuditedDocument:
         topic=document.topic,
         data_note=document.data_note,
         unused=len(audit.unused),
-        claims=tuple(_claim(found) for found in audit.findings),
+        claims=tuple(_claim(found) for found in audit.numbers),
     )
 
 
-def _claim(found: Finding) -> AuditedClaim:
+def _claim(found: AuditedNumber) -> AuditedClaim:
     claim, aside = found.claim, found.aside
     return AuditedClaim(
         id=f"claim-{found.id}",

@@ -77,7 +77,9 @@ class Document(_Section):
     title: Name
     source: Name = Field(description="Who, when, where: as one would cite it.")
     language: PrintLanguage = Field(description="Whose marks its numbers are printed with.")
-    topic: Name = Field("description", description="What kind of results it holds.")
+    topic: Literal["description", "regression", "standardisation", "shrinkage", "frontier"] = Field(
+        "description", description="What kind of results it holds."
+    )
     data_note: str = Field("", description="Where the tables come from.")
 
 

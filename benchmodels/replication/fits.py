@@ -11,17 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from benchmodels.adjustment.coefficients import Covariance
 from benchmodels.adjustment.models import Method
-from benchmodels.errors import BenchmodelsWarning, DataError, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, ConvergenceError, DataError, SpecificationError
 from benchmodels.kernels.families import FamilyName, Link
+from benchmodels.replication.faults import COUNTS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from benchmodels.adjustment import Fit
     from benchmodels.comparison import Comparison
 
@@ -231,7 +232,6 @@ def fitted(spec: FitSpec, frame: pd.DataFrame) -> Fitted:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> table = pd.DataFrame({"unit": list("abc"), "cost": [20.0, 40, 60], "persons": [20.0, 50, 40]})
     >>> spec = FitSpec(table="t", kind="dea", inputs=["cost"], outputs=["persons"], returns="crs")
     >>> round(fitted(spec, table).value("efficiency", "a"), 3)
@@ -245,7 +245,10 @@ def fitted(spec: FitSpec, frame: pd.DataFrame) -> Fitted:
     makers |= {"standardised": _standardised, "observed-expected": _expected, "shrunken": _shrunken}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BenchmodelsWarning)
-        return Fitted(readers=makers[spec.kind](spec, rows, unit))
+        try:
+            return Fitted(readers=makers[spec.kind](spec, rows, unit))
+        except np.linalg.LinAlgError as error:
+            raise ConvergenceError(f"the {spec.kind} fit of {spec.table!r} has no solution: {error}") from error
 
 
 def _rows(spec: FitSpec, frame: pd.DataFrame) -> pd.DataFrame:
@@ -282,7 +285,7 @@ def _model(spec: FitSpec, rows: pd.DataFrame, unit: str) -> dict[str, Callable[[
     readers: dict[str, Callable[[], dict[str, float]]] = {
         "coefficient": lambda: _by_name(table["name"], table["estimate"]),
         "std_error": lambda: _by_name(table["name"], table["std_error"]),
-        "spread": lambda: _spread(fit),
+        "spread": lambda: _spread(fit, counted=spec.family in COUNTS),
     }
     if fit.random is not None:
         effects = fit.unit_effects()
@@ -290,9 +293,9 @@ def _model(spec: FitSpec, rows: pd.DataFrame, unit: str) -> dict[str, Callable[[
     return readers
 
 
-def _spread(fit: Fit) -> dict[str, float]:
+def _spread(fit: Fit, *, counted: bool) -> dict[str, float]:
     """Return standard deviations: of rows (measured outcomes), and of units where they are a sample."""
-    found = {"rows": fit.dispersion**0.5}
+    found = {} if counted else {"rows": fit.dispersion**0.5}
     return found if fit.random is None else found | {"units": fit.unit_sd}
 
 
@@ -388,16 +391,16 @@ def _shrunken(spec: FitSpec, rows: pd.DataFrame, unit: str) -> dict[str, Callabl
 
 def _given(spec: FitSpec, rows: pd.DataFrame, unit: str) -> Comparison:
     """Return estimates and standard errors of a table as a comparison with nothing expected."""
-    import numpy as np
-
     from benchmodels._version import __version__
     from benchmodels.comparison import Comparison, Source
 
     lost = [name for name in (str(spec.estimate), str(spec.std_error)) if name not in rows.columns]
     if lost:
         raise DataError(f"the table has no column {lost[0]!r}; there is {', '.join(map(str, rows.columns))}")
-    estimate, error = (rows[str(name)].to_numpy(dtype=float) for name in (spec.estimate, spec.std_error))
-    k = len(rows)
+    numbers = rows[[str(spec.estimate), str(spec.std_error)]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    if not np.isfinite(numbers).all() or not (numbers[:, 1] > 0).all() or rows[unit].duplicated().any():
+        raise DataError(f"{spec.estimate!r} and {spec.std_error!r} take one row a unit, numbers, and errors above zero")
+    (estimate, error), k = numbers.T, len(rows)
     nothing, unknown = np.zeros(k), np.full(k, np.nan)
     return Comparison(
         unit=rows[unit].to_numpy(dtype=object), size=np.ones(k), observed=estimate, expected=nothing,
