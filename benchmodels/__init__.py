@@ -15,6 +15,7 @@ from benchmodels.adjustment.given import compare_expected, compare_strata
 from benchmodels.bands import simultaneous_level
 from benchmodels.beside import AverageBesideBest, average_beside_best
 from benchmodels.comparison import Comparison, Coverage
+from benchmodels.courses import AbsenceCourses, absence_courses
 from benchmodels.disclosure import Withholding, withheld_cells, withheld_totals, withheld_units
 from benchmodels.errors import (
     BenchmodelsError,
@@ -31,8 +32,10 @@ from benchmodels.placing import BestSet, Difference, Differences, best_set, diff
 from benchmodels.ranking import Ranking, rank
 from benchmodels.reference import ReferenceDistribution, reference_distribution
 from benchmodels.shrinkage import Shrinkage, minimum_size, shrink
+from benchmodels.steering import SecondStep, second_step
 
 __all__ = [
+    "AbsenceCourses",
     "AverageBesideBest",
     "BenchmodelsError",
     "BenchmodelsWarning",
@@ -54,12 +57,14 @@ __all__ = [
     "Ranking",
     "ReferenceDistribution",
     "ReportCard",
+    "SecondStep",
     "Shrinkage",
     "SpecificationError",
     "StandardisedRates",
     "TwoPart",
     "Withholding",
     "__version__",
+    "absence_courses",
     "average_beside_best",
     "best_set",
     "bootstrap_t",
@@ -74,6 +79,7 @@ __all__ = [
     "rank",
     "reference_distribution",
     "report_card",
+    "second_step",
     "shrink",
     "simultaneous_level",
     "standardised_rates",

@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from benchmodels.datasets.tableinfo import TableInfo
     from benchmodels.replication import Audit, Study
 
 __all__ = ["app", "main"]
@@ -186,6 +187,73 @@ def diff(
 
     found = compare_runs(first, second)
     typer.echo(found.to_json() if as_json else found.to_text())
+
+
+@app.command()
+def crate(folder: Annotated[Path, typer.Argument(help="A folder of results, with its manifest.json.")]) -> None:
+    """Describe a stored result as an RO-Crate: ro-crate-metadata.json beside its manifest."""
+    from benchmodels.replication.crate import write_crate
+
+    typer.echo(f"Wrote {write_crate(folder)}.")
+
+
+@app.command()
+def fetch(
+    table: Annotated[str, typer.Argument(help="Code of a table of StatBank Denmark, such as FOLK1A.")],
+    selection: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[VARIABLE=CODES]...",
+            help="'Tid=>=2018', 'OMRÅDE=101,147', 'ALDER=*'. Without any: what the table holds.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV file; what it is of stands beside it as JSON.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Only what was fetched before.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask again though the answer is kept.")] = False,
+    lang: PageLang = _Lang.da,
+) -> None:
+    """Fetch figures of Statistics Denmark (CC BY 4.0), or say what a table holds; answers are kept."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmodels.datasets import Cache, StatBank
+
+    bank = StatBank(cache=Cache(offline=True) if offline else Cache(), lang=lang.value)
+    if not selection:
+        _describe(bank.table_info(table, refresh=refresh))
+        return
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        frame = bank.data(table, _selection(selection), refresh=refresh, progress=_teller(bar))
+    if out is None:
+        typer.echo(frame.to_csv(index=False), nl=False)
+        sys.stderr.write(f"{frame.attrs['source']}\n")
+        return
+    from benchmodels.replication.fetched import write_fetched
+
+    typer.echo(f"Wrote {len(frame)} rows to {write_fetched(frame, out)}. {frame.attrs['source']}")
+
+
+def _selection(words: Sequence[str]) -> dict[str, str | list[str]]:
+    from benchmodels.errors import SpecificationError
+
+    chosen: dict[str, str | list[str]] = {}
+    for word in words:
+        name, equals, codes = word.partition("=")
+        if not (name and equals and codes):
+            raise SpecificationError(f"a selection is written VARIABLE=CODES, such as 'Tid=>=2018' (found {word!r})")
+        chosen[name] = codes.split(",") if "," in codes and "(" not in codes else codes
+    return chosen
+
+
+def _describe(info: TableInfo) -> None:
+    """Print the variables of a table, each with its first codes."""
+    typer.echo(f"{info.id}: {info.text}\n  {info.unit}; {info.first_period} to {info.last_period}; {info.updated}")
+    for variable in info.variables.values():
+        codes = [f"{code} = {text}" for code, text in list(variable.values.items())[:6]]
+        more = f" and {len(variable.values) - 6} more" if len(variable.values) > 6 else ""
+        may = " (may be left out)" if variable.elimination else ""
+        typer.echo(f"  {variable.id}{may}: {'; '.join(codes)}{more}")
 
 
 def _print_audits(audits: Sequence[Audit], *, print_as: _Print, lang: _Lang) -> None:

@@ -1,16 +1,48 @@
-"""Bundled tables, and a simulator whose truth is known."""
+"""Bundled tables, a simulator whose truth is known, and clients of open statistics.
 
+Nothing is fetched but by asking a client, and every answer of a client is kept with its source, licence and hash.
+"""
+
+from benchmodels.datasets.answer import ServiceError
+from benchmodels.datasets.cache import Cache, NotKeptError
 from benchmodels.datasets.catalogue import load
+from benchmodels.datasets.danish_numbers import read_number, read_numbers
 from benchmodels.datasets.denmark import SIMULATED_NOTICE, SimulatedDenmark, simulate_denmark
 from benchmodels.datasets.packaged import STAR98_COVARIATES, expenditure_midtjylland, municipalities, star98
+from benchmodels.datasets.places import (
+    CountryGap,
+    country_gap,
+    in_reform,
+    kind_of_area,
+    municipality_codes,
+    only_municipalities,
+    reforms,
+)
+from benchmodels.datasets.statbank import StatBank
+from benchmodels.datasets.uddannelsesstatistik import Uddannelsesstatistik, complete
 
 __all__ = [
     "SIMULATED_NOTICE",
     "STAR98_COVARIATES",
+    "Cache",
+    "CountryGap",
+    "NotKeptError",
+    "ServiceError",
     "SimulatedDenmark",
+    "StatBank",
+    "Uddannelsesstatistik",
+    "complete",
+    "country_gap",
     "expenditure_midtjylland",
+    "in_reform",
+    "kind_of_area",
     "load",
     "municipalities",
+    "municipality_codes",
+    "only_municipalities",
+    "read_number",
+    "read_numbers",
+    "reforms",
     "simulate_denmark",
     "star98",
 ]

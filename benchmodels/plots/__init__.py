@@ -7,7 +7,9 @@ leaves matplotlib's settings alone. matplotlib is imported when the first pictur
 from __future__ import annotations
 
 from benchmodels.plots.beside import beside
+from benchmodels.plots.courses import courses
 from benchmodels.plots.diagnostics import overlap, subgroups
+from benchmodels.plots.expenditure import contributions
 from benchmodels.plots.fits import calibration
 from benchmodels.plots.frontiers import dominance, efficiencies, peers, targets
 from benchmodels.plots.funnels import funnel
@@ -20,6 +22,8 @@ __all__ = [
     "beside",
     "calibration",
     "caterpillar",
+    "contributions",
+    "courses",
     "dominance",
     "efficiencies",
     "frontier",

@@ -2,6 +2,7 @@
 
 from benchmodels.replication.audit import Audit, AuditedNumber, audit_claims
 from benchmodels.replication.claims import Claims, literature, parse_claims, published, read_claims
+from benchmodels.replication.crate import write_crate
 from benchmodels.replication.differences import Differences, compare_runs
 from benchmodels.replication.outcome import Outcome, answer
 from benchmodels.replication.run import run_studies, run_study
@@ -29,4 +30,5 @@ __all__ = [
     "run_study",
     "shipped_studies",
     "verify_folder",
+    "write_crate",
 ]

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from benchmodels.errors import DataError
@@ -20,12 +21,27 @@ from benchmodels.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["harmless", "package_version", "staged", "write_csv", "write_manifest"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "TOOL",
+    "harmless",
+    "package_version",
+    "staged",
+    "versions",
+    "write_csv",
+    "write_manifest",
+]
 
 MANIFEST = "manifest.json"
-_TOOL = "benchmodels"
+TOOL = "benchmodels"
+# Of the manifest: 2 says also what a rerun needs. Those of 1 have no such key.
+FORMAT = 2
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_LIBRARIES = ("benchmodels", "numpy", "scipy", "pandas", "formulaic", "matplotlib", "jinja2", "pydantic")
+_LIBRARIES = (
+    "benchmodels", "numpy", "scipy", "pandas", "formulaic", "statsmodels", "linearmodels", "scikit-learn", "highspy",
+    "matplotlib", "jinja2", "pydantic",
+)  # fmt: skip
 
 
 @contextmanager
@@ -103,7 +119,7 @@ def _files_of(path: Path) -> set[str]:
     """Names of the files that a manifest of ours lists; empty if it is not one."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        return set(manifest["files"]) if manifest["tool"] == _TOOL else set()
+        return set(manifest["files"]) if manifest["tool"] == TOOL else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -165,10 +181,32 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
-    versions = {"python": platform.python_version()} | {name: package_version(name) for name in _LIBRARIES}
-    manifest = {"tool": _TOOL, "versions": versions, **content, "files": files}
+    manifest = {
+        "tool": TOOL,
+        "format": FORMAT,
+        "versions": versions(),
+        "platform": _platform(),
+        **content,
+        "files": files,
+    }
     text = json.dumps(manifest, ensure_ascii=False, indent=2, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this package and of the libraries that a number or a page may rest on."""
+    return {"python": platform.python_version()} | {name: package_version(name) for name in _LIBRARIES}
+
+
+def _platform() -> dict[str, str]:
+    """Return what the last digits may rest on; nothing that tells of the machine's owner."""
+    built = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "python": platform.python_implementation(),
+        "blas": " ".join(str(built[key]) for key in ("name", "version") if key in built),
+    }
 
 
 def package_version(name: str = "benchmodels") -> str:
@@ -176,7 +214,7 @@ def package_version(name: str = "benchmodels") -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        if name == _TOOL:
+        if name == TOOL:
             import benchmodels
 
             return str(getattr(benchmodels, "__version__", "not installed"))

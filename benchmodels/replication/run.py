@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
+from benchmodels.replication.agreement import tolerances
 from benchmodels.replication.best_practice import frontier_table
 from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
 from benchmodels.replication.keeping_back import keep_back
+from benchmodels.replication.origin import hash_study, input_record
 from benchmodels.replication.outcome import STEPS, Outcome, answer
 
 if TYPE_CHECKING:
@@ -98,7 +100,9 @@ def run_studies(
             chapters.append(chapter_of(outcome, lang=lang, danish_csv=danish_csv, files=files))
             outcomes.append(outcome)
             done = start + STEPS
-        _finish(folder, outcomes, chapters, lang=lang, rng=rng, command=command)
+        options: dict[str, Any] = {"lang": lang, "rng": rng, "command": command}
+        records = [_record(outcome, data=data, out=Path(out)) for outcome in outcomes]
+        _finish(folder, records, chapters, options=options, danish_csv=danish_csv)
         tell(total, total, "")
     return Path(out) / "index.html"
 
@@ -127,12 +131,11 @@ def _check_together(studies: Sequence[Study], *, data: object, lang: Language) -
 
 def _finish(
     folder: Path,
-    outcomes: Sequence[Outcome],
+    records: Sequence[dict[str, Any]],
     chapters: Sequence[Any],
     *,
-    lang: Language,
-    rng: int,
-    command: str,
+    options: dict[str, Any],
+    danish_csv: bool,
 ) -> None:
     """Write the page and the manifest, in this order: the manifest holds the hash of the page."""
     from benchmodels.datasets import SIMULATED_NOTICE
@@ -141,18 +144,20 @@ def _finish(
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     page = render_page(
         chapters,
-        lang=lang,
+        lang=options["lang"],
         version=package_version(),
         date=now.date().isoformat(),
-        notice=SIMULATED_NOTICE[lang],
-        command=command,
-        files=[(wording(lang)("file_manifest"), "manifest.json")],
+        notice=SIMULATED_NOTICE[options["lang"]],
+        command=options["command"],
+        files=[(wording(options["lang"])("file_manifest"), "manifest.json")],
     )
     (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
     content = {
         "created": now.isoformat(),
-        "options": {"lang": lang, "rng": rng, "command": command},
-        "studies": [_record(outcome) for outcome in outcomes],
+        "options": options,
+        "output": {"danish_csv": danish_csv},
+        "tolerance": tolerances(),
+        "studies": list(records),
     }
     write_manifest(folder, content)
 
@@ -165,17 +170,13 @@ def _frontier_record(outcome: Outcome) -> dict[str, Any]:
     return record | ({"uncertainty": drawn} if drawn else {})
 
 
-def _record(outcome: Outcome) -> dict[str, Any]:
-    table, source = outcome.table, outcome.main.source
+def _record(outcome: Outcome, *, data: pd.DataFrame | str | Path | None, out: Path) -> dict[str, Any]:
+    source = outcome.main.source
+    study = outcome.study.model_dump(mode="json", exclude_none=True)
     return {
-        "study": outcome.study.model_dump(mode="json", exclude_none=True),
-        "data": {
-            "name": table.name,
-            # Of a small table the counts kept back could be found by trying.
-            "sha256": table.sha256 if outcome.study.disclosure is None else "withheld for disclosure control",
-            "rows": table.rows if outcome.study.disclosure is None else source.rows_read,
-            "simulated": table.simulated,
-        },
+        "study": study,
+        "study_sha256": hash_study(study),
+        "data": input_record(outcome, data=data, out=out),
         "model": source.model,
         "rows_read": source.rows_read,
         "rows_dropped": source.rows_dropped,
