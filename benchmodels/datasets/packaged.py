@@ -81,9 +81,9 @@ def expenditure_midtjylland() -> pd.DataFrame:
     Notes
     -----
     The printed totals agree with the sums of the items within 2 (rounding) in all 30 columns, tables 4 and 6
-    included. Two sentences beside the tables do not agree with them: the text gives purchases in Midtjylland
-    2018 as 4.31 billion (table 4: 4.34) and the growth of "Botilbudslignende tilbud" there as 20.5 per cent
-    (table 2: 19.6). The table is what is kept here.
+    included. Several sentences beside the tables do not agree with them, such as purchases in Midtjylland 2018,
+    4.31 billion (table 4: 4.34); ``benchmodels audit kkr-midtjylland-2023`` lists them. The tables are what is kept
+    here.
 
     Examples
     --------
