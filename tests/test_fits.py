@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from benchmodels.errors import BenchmodelsError, ConvergenceError, DataError, SpecificationError
+from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
 from benchmodels.replication import libraries
 from benchmodels.replication.fits import FIT_KINDS, FitSpec, fitted
 from benchmodels.replication.libraries import LIBRARY_DATASETS, load_dataset
@@ -289,15 +289,10 @@ def test_whatever_is_wrong_is_an_error_of_the_package(keys, data):
         fitted(spec(**keys), data)
 
 
-def test_columns_that_are_one_within_units_are_told_and_not_crashed_on():
+def test_columns_that_are_one_within_units_are_fitted():
     data = line().assign(year=lambda d: d.groupby("unit").cumcount(), age=lambda d: d["year"] + d["unit"].astype(int))
     keys = {"table": "men", "kind": "random-effects", "unit": "unit", "formula": "y ~ age + C(year)"}
-    try:
-        value = fitted(spec(**keys), data).value("coefficient", "age")
-    except ConvergenceError as error:
-        assert "'men'" in str(error)
-    else:
-        assert np.isfinite(value)
+    assert np.isfinite(fitted(spec(**keys), data).value("coefficient", "age"))
 
 
 def test_every_kind_is_given_by_some_fit():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.special import ndtri, stdtrit
 
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.kernels import families, shape
-from benchmodels.kernels.sandwich import WorkingRows, cluster, hc
+from benchmodels.kernels.sandwich import WorkingRows, cluster, hc, whiten
 from benchmodels.kernels.wild import WildTest, wild_bootstrap
 from benchmodels.table import listed
 
@@ -27,6 +28,9 @@ __all__ = ["By", "Covariance", "coefficients", "wild_test", "within_between"]
 
 Covariance = Literal["model", "quasi", "HC0", "HC1", "HC2", "HC3", "CR1", "CR2"]
 By = Literal["unit", "cluster"]
+
+# Squares about zero over those about the mean, times the condition of the latter, from which on rounding is felt.
+DIGITS_LOST = 1e4
 
 
 def coefficients(fit: Fit, *, covariance: Covariance, by: By, level: float) -> pd.DataFrame:
@@ -139,6 +143,11 @@ def _model(fit: Fit) -> Floats:
         whole = np.linalg.inv(shape.joint_information(fit._rows, fit._solution))
         return np.asarray(whole if pooled else whole[: len(fit._solution.slopes), : len(fit._solution.slopes)])
     information = step.schur()
+    if _loses_digits(information, step.gram.diagonal()):
+        # About the means of the levels, in coordinates whose information is the identity: two more passes.
+        with suppress(np.linalg.LinAlgError):
+            back = whiten(_working(fit)).back
+            return np.asarray(back @ back.T * fit.dispersion)
     if pooled:
         information = np.block([[step.gram, step.border.T], [step.border, step.level_weight[None]]])
     return np.asarray(np.linalg.inv(information) * fit.dispersion if len(information) else information)
@@ -151,6 +160,15 @@ def _working(fit: Fit) -> WorkingRows:
     first, weight = families.working(rows.family, eta, rows.outcome, rows.size, rows.cases)
     there = finite[rows.codes]
     return WorkingRows(rows.columns, np.where(there, first, 0.0), np.where(there, weight, 0.0), rows.codes)
+
+
+def _loses_digits(within: Floats, raw: Floats) -> bool:
+    """Whether an inverse of cross-products about zero has four digits less than the numbers it is made of."""
+    own = within.diagonal()
+    if not (len(own) and np.all(own > 0)):
+        return False
+    least = float(np.linalg.eigvalsh(within / np.sqrt(np.outer(own, own)))[0])
+    return bool(np.max(raw / own) >= DIGITS_LOST * least)
 
 
 def _cases(fit: Fit, covariance: Covariance) -> WorkingRows:

@@ -18,7 +18,7 @@ Hodges & Henn (2014), Biometrics 70:712 (several maxima of the restricted likeli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ from scipy.special import ndtri
 
 from benchmodels.errors import DataError
 from benchmodels.kernels.basis import group_sums, row_blocks
+from benchmodels.kernels.collinear import apart_within, scaled_cholesky
 from benchmodels.kernels.newton import Certificate
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ __all__ = [
 
 Method = Literal["ml", "reml"]
 
-# A column of which less than this part of the sum of squares is left after the others cannot be told from them.
-COLLINEAR = 1e-13
 # Part of the information on the unit variance that must survive the columns.
 EXPLAINED = 1e-9
 # Decrement, in standard errors of the log variance ratio, below which the answer counts as found.
@@ -199,22 +198,22 @@ def _within(columns: Floats, value: Floats, size: Floats, unit: Codes, at: Float
     return within
 
 
-def scaled_cholesky(gram: Floats) -> tuple[Floats, Floats]:
-    """Return the lower Cholesky factor of a Gram matrix with its diagonal scaled to one, and the (p,) scale.
+def _apart(statistics: UnitStatistics) -> tuple[UnitStatistics, Floats]:
+    """Return the statistics of columns told apart at every ratio, under the same criterion, and the turn to them.
 
-    Raises
-    ------
-    LinAlgError
-        A column is a linear combination of the others.
+    The (p + 1, p + 1) turn also has a last row and column, for the outcome or the level, which stays as it is.
     """
-    diagonal = gram.diagonal()
-    if not np.all(diagonal > 0):
-        raise LinAlgError("a column carries no information")
-    scale = 1.0 / np.sqrt(diagonal)
-    lower = np.linalg.cholesky(gram * np.outer(scale, scale))
-    if np.any(lower.diagonal() ** 2 < COLLINEAR):
-        raise LinAlgError("a column is a linear combination of the others")
-    return np.asarray(lower), scale
+    p = len(statistics.center) - 1
+    total = statistics.within.diagonal()[:p] + statistics.weight @ statistics.means[:, :p] ** 2
+    found = apart_within(statistics.within[:p, :p], total)
+    if found is None:
+        return statistics, np.eye(p + 1)
+    whole = np.eye(p + 1)
+    whole[:p, :p], left = found
+    within = np.diag(np.r_[left, statistics.within[p, p]])
+    within[:p, p] = within[p, :p] = np.where(left > 0, statistics.within[p, :p] @ whole[:p, :p], 0.0)
+    turned = replace(statistics, center=statistics.center @ whole, means=statistics.means @ whole, within=within)
+    return turned, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,9 +291,8 @@ def fit_linear_intercept(statistics: UnitStatistics, *, method: Method = "ml") -
     ------
     DataError
         No standard deviation between units can be learned: the columns explain all units or all cases, the outcome
-        does not vary within units, or there are no more cases than coefficients.
-    LinAlgError
-        The columns are collinear.
+        does not vary within units, or there are no more cases than coefficients. Or the columns are collinear;
+        within units only they may be.
 
     Notes
     -----
@@ -305,23 +303,32 @@ def fit_linear_intercept(statistics: UnitStatistics, *, method: Method = "ml") -
     p, weight = len(statistics.center) - 1, statistics.weight
     if statistics.cases <= p + 1:
         raise DataError(f"{statistics.cases:g} cases for {p + 1} coefficients: nothing is left for a residual variance")
-    if _evaluate(statistics, 0.0, "reml").log_det_step <= EXPLAINED * weight.sum():
-        raise DataError("the columns tell every unit from the others: nothing is left for a unit's own level")
-    most, least = weight.max(), weight[weight > 0].min()
+    try:
+        if _evaluate(statistics, 0.0, "reml").log_det_step <= EXPLAINED * weight.sum():
+            raise DataError("the columns tell every unit from the others: nothing is left for a unit's own level")
+        turned, turn = _apart(statistics)
+        fit = _highest(turned, method)
+    except LinAlgError as error:
+        raise DataError("a column does not vary, or follows from the others up to rounding: leave it out") from error
+    return replace(fit, slopes=turn[:p, :p] @ fit.slopes, covariance=turn @ fit.covariance @ turn.T)
+
+
+def _highest(statistics: UnitStatistics, method: Method) -> LinearInterceptFit:
+    most, least = statistics.weight.max(), statistics.weight[statistics.weight > 0].min()
     decades = 10.0 + np.log10(most / least)
     ratios = np.r_[0.0, np.geomspace(1e-4 / most, 1e6 / least, int(2 * decades) + 1), np.logspace(8, 16, 5) / least]
-    steps = [_evaluate(statistics, ratio, method).step for ratio in ratios]
-    if steps[-1] < 0:
-        raise DataError("the outcome hardly varies within units: there is no residual variance to measure units by")
-
     # log(1 + λ W) is linear in λ near the boundary and logarithmic far from it.
+    ends = np.log1p(most * ratios)
+
     def slope(t: float) -> float:
         return float(_evaluate(statistics, np.expm1(t) / most, method).step * np.exp(t) / (2.0 * most))
 
-    found = [0.0] if steps[0] >= 0 else []
-    for i in np.flatnonzero((np.array(steps[:-1]) < 0) & (np.array(steps[1:]) >= 0)):
-        ends = np.log1p(most * ratios[[i, i + 1]])
-        found.append(float(brentq(slope, ends[0], ends[1], xtol=1e-15, rtol=1e-14)))
+    slopes = np.array([slope(t) for t in ends])
+    if slopes[-1] < 0:
+        raise DataError("the outcome hardly varies within units: there is no residual variance to measure units by")
+    found = [0.0] if slopes[0] >= 0 else []
+    for i in np.flatnonzero((slopes[:-1] < 0) & (slopes[1:] >= 0)):
+        found.append(float(brentq(slope, ends[i], ends[i + 1], xtol=1e-15, rtol=1e-14)))
     points = [_evaluate(statistics, np.expm1(t) / most, method) for t in found]
     best = int(np.argmin([point.deviance for point in points]))
     certificate = _certify(slope, found[best], len(ratios))
@@ -385,6 +392,7 @@ def profile_unit_sd(
     -----
     At each end a root in the residual variance inside a root in unit_sd, some hundred evaluations of k p².
     """
+    statistics = _apart(statistics)[0]
     target = -2.0 * fit.log_likelihood + float(ndtri(0.5 + 0.5 * confidence)) ** 2
     residual = 2.0 * np.log(fit.residual_sd)
 

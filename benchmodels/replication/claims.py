@@ -7,6 +7,7 @@ A file of claims holds no code. A claim names one of a small closed set of kinds
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -204,8 +205,8 @@ def parse_claims(table: dict[str, Any], *, name: str = "claims", folder: Path | 
         for key, fit in claims.fits.items()
         if fit.table not in claims.tables
     ]
-    ids = [claim.id for claim in claims.claims]
-    faults += [f"claims: the id {twice!r} is used twice" for twice in sorted({i for i in ids if ids.count(i) > 1})]
+    times = Counter(claim.id for claim in claims.claims)
+    faults += [f"claims: the id {twice!r} is used twice" for twice in sorted(i for i in times if times[i] > 1)]
     if faults:
         raise _refusal(name, faults)
     claims._folder = folder or Path()
