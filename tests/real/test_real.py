@@ -1,10 +1,12 @@
 """Real tables through the same door as any other; skipped where the public statistics are not beside the checkout."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from benchmodels import Pooled, reference_distribution
+from benchmodels.replication import audit_claims, parse_claims
 from benchmodels.replication.outcome import answer
 from benchmodels.replication.study import read_study
 from tests.real import tables
@@ -42,3 +44,11 @@ def test_persistent_absence_in_england():
     outcome = answer(read_study(HERE / "persistent-absence.toml"), data=table)
     assert len(outcome.main) == 151
     assert 0.3 < outcome.explained < 0.7
+
+
+@beside
+def test_a_published_regression_on_public_figures():
+    """Slopes of absence on well-being over municipalities, as printed; the table is not in this package."""
+    content = tomllib.loads((HERE / "absence-and-well-being.toml").read_text(encoding="utf-8"))
+    audit = audit_claims(parse_claims(content, folder=tables.BESIDE / "dk"))
+    assert [number.verdict for number in audit.numbers] == ["confirmed", "confirmed"]
