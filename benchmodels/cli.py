@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,9 +96,10 @@ def run(
     seed: Seed = 0,
 ) -> None:
     """Run one study on its own table or on yours."""
-    from benchmodels.replication import read_study, shipped_studies
+    from benchmodels.replication import more_studies, read_study, shipped_studies
 
-    path = shipped_studies().get(study, Path(study)) if not Path(study).exists() else Path(study)
+    known = {**shipped_studies(), **more_studies()}
+    path = Path(study) if Path(study).exists() else known.get(study, Path(study))
     asked = read_study(path)
     command = f"benchmodels run {path.name if path.suffix else study}" + (f" --data {data.name}" if data else "")
     target = out if out is not None else Path(f"benchmodels-{asked.id}")
@@ -264,7 +266,9 @@ def _print_audits(audits: Sequence[Audit], *, print_as: _Print, lang: _Lang) -> 
         typer.echo(audit_json(audits))
         return
     if print_as is _Print.csv:
-        typer.echo(audit_table(audits).to_csv(index=False), nl=False)
+        from benchmodels.replication.folder import harmless
+
+        typer.echo(harmless(audit_table(audits)).to_csv(index=False), nl=False)
         return
     w = wording(lang.value)
     for found in audits:
@@ -345,6 +349,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (OSError, 1),
     ]
     debug = os.environ.get("BENCHMODELS_DEBUG", "") not in ("", "0")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or a file that does not know a letter gets a mark in its place, and not half an answer.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         with warnings.catch_warnings():
             if not debug:

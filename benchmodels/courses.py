@@ -33,6 +33,21 @@ if TYPE_CHECKING:
 __all__ = ["AbsenceCourses", "absence_courses"]
 
 _YEAR_OF_MONTHS = 12
+# Columns of `AbsenceCourses.to_frame` and `per_unit`, beside which the column of years stands under its own name.
+_OWN = (
+    "unit",
+    "pupil",
+    "absent",
+    "possible",
+    "high",
+    "months",
+    "onset",
+    "duration",
+    "begins",
+    "ends",
+    "moved",
+    "pupils",
+)
 # What is counted by unit: column, of the onset or the duration, and the category.
 _COUNTED = (
     ("sudden", "onset", "sudden"),
@@ -212,6 +227,8 @@ def absence_courses(
     """
     share("threshold", threshold, example=0.1)
     whole("window", window, least=2, most=_YEAR_OF_MONTHS // 2, what="months")
+    if year in _OWN:
+        raise SpecificationError(f"year {year!r}: the answer has a column of that name; rename the column of years")
     names = [unit, pupil, month, absent, possible, *([] if year is None else [year])]
     if not all(isinstance(name, str) for name in names):
         raise SpecificationError(f"{listed(names)}: names of columns are text")

@@ -275,3 +275,10 @@ def test_counts_go_to_the_models():
     sudden = np.array([u in set(table.loc[np.repeat(jumps, 11), "kommune"]) for u in course.unit])
     assert (course.different[sudden] == "above").all()
     assert (course.different[~sudden] == "below").all()
+
+
+@pytest.mark.parametrize("name", ["months", "high", "pupils"])
+def test_a_year_by_a_name_of_the_answer_is_refused(name):
+    table = pd.DataFrame({"s": "A", "p": 1, "m": range(1, 11), "a": 1, "d": 20, name: 2024})
+    with pytest.raises(SpecificationError, match="rename"):
+        absence_courses(table, unit="s", pupil="p", month="m", absent="a", possible="d", year=name)

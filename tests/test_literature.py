@@ -27,8 +27,6 @@ NOT_CONFIRMED = {
     "crowder-seeds": {("seeds-likelihood", "seed:extract")},
     "gill-2001-capital-punishment": {("executions-errors", "PERPOVERTY"), ("executions-errors", "level")},
     "rubin-1981-eight-schools": {("schools-pooled-from-the-printed-table", "A")},
-    "spector-mazzeo-1980": {("spector-probit-errors", term) for term in ("level", "GPA", "TUCE", "PSI")},
-    "wooldridge-labor-force": {("labor-force-probit-errors-hessian", term) for term in ("kidslt6", "kidsge6", "level")},
     "wooldridge-wage-panel": {("wage-random", "union")},
 }
 
@@ -70,7 +68,7 @@ def missed(document):
     """Return the printed numbers of fits that ours are further from than half a unit of their last digit."""
     fits, found = fits_of(document), set()
     for claim in document["claims"]:
-        if claim["kind"] not in FIT_KINDS:
+        if claim["kind"] not in FIT_KINDS or "missing" in claim:
             continue
         for of, text in numbers_of(claim):
             fit = fits[claim["fit"]]
@@ -158,6 +156,6 @@ def test_the_engine_of_claims_comes_to_the_same():
     for path in DOCUMENTS:
         findings = audit.audit_claims(claims.read_claims(path)).numbers
         assert len(findings) >= sum(len(numbers_of(claim)) for claim in read(path)["claims"] if "fit" in claim)
-        of_fits = [found for found in findings if found.claim.kind in FIT_KINDS]
+        of_fits = [f for f in findings if f.claim.kind in FIT_KINDS and f.claim.missing is None]
         wrong = [found for found in of_fits if found.verdict != "confirmed"]
         assert len(wrong) == len(NOT_CONFIRMED.get(path.stem, set())), path.stem

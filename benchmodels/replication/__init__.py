@@ -6,7 +6,7 @@ from benchmodels.replication.crate import write_crate
 from benchmodels.replication.differences import Differences, compare_runs
 from benchmodels.replication.outcome import Outcome, answer
 from benchmodels.replication.run import run_studies, run_study
-from benchmodels.replication.study import Study, parse_study, read_study, shipped_studies
+from benchmodels.replication.study import Study, more_studies, parse_study, read_study, shipped_studies
 from benchmodels.replication.verification import Verification, verify_folder
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "audit_claims",
     "compare_runs",
     "literature",
+    "more_studies",
     "parse_claims",
     "parse_study",
     "published",

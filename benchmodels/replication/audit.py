@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from benchmodels.errors import BenchmodelsError, DataError
+from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
 from benchmodels.replication.cells import Cell, Grid, read_grids
 from benchmodels.replication.claims import ARGUMENT_NAMES, Claim, Claims
 from benchmodels.replication.fits import FIT_KINDS, Fitted, fitted
 from benchmodels.replication.kinds import SHARES, Computed, work_out
-from benchmodels.replication.printed import Printed, read_printed
-from benchmodels.replication.units import factor
+from benchmodels.replication.printed import Printed, PrintLanguage, read_printed
+from benchmodels.replication.units import factor, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,8 +26,9 @@ __all__ = ["Audit", "AuditedNumber", "Verdict", "audit_claims"]
 
 Verdict = Literal["confirmed", "rounding", "contradicted", "not computable"]
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "rounding", "contradicted", "not computable")
-# Binary fractions of decimal figures: a difference of exactly half a unit is not to hang on the last bit.
-_SLACK = 1e-9
+# Binary fractions of decimal figures: a difference of exactly half a unit is not to hang on the last bit of a sum.
+_SLACK = 1e-14
+_UNSCALED = ("rank", "count", "share", "ratio", "growth", "share_of_growth", "contribution", "growth_of_ratio")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,7 @@ class Audit:
                 "quote": [f.claim.quote for f in self.numbers],
                 "kind": [f.claim.kind for f in self.numbers],
                 "published": [f.printed.text for f in self.numbers],
+                "half_unit": [f.printed.half for f in self.numbers],
                 "unit": [f.claim.unit for f in self.numbers],
                 "computed": [f.computed for f in self.numbers],
                 "lower": [f.lower for f in self.numbers],
@@ -172,6 +175,7 @@ def audit_claims(
     every: list[tuple[Claim, Cell | None]] = [(claim, None) for claim in claims.claims]
     every += [total for grid in sound for total in _totals(grid, claims)]
     fits: dict[str, Fitted | BenchmodelsError] = {}
+    stated = {claim.id: claim for claim in claims.claims}
     numbers: list[AuditedNumber] = []
     for done, (claim, total) in enumerate(every):
         if progress is not None:
@@ -179,7 +183,7 @@ def audit_claims(
         if claim.kind in FIT_KINDS:
             numbers += _of_fit(claim, claims, grids, fits)
         else:
-            numbers.append(_of_cells(claim, claims, grids, total=total))
+            numbers.append(_of_cells(claim, claims, grids, total=total, stated=stated))
     used = {cell.address for number in numbers for cell in number.cells}
     fitted_tables = {fit.table for fit in claims.fits.values()}
     unused = [
@@ -196,42 +200,63 @@ def _totals(grid: Grid, claims: Claims) -> Iterable[tuple[Claim, Cell]]:
     """Give each printed total as a claim that the table makes: it is the sum of what stands above it."""
     name = grid.spec.total
     cells = [grid.cells[name, column] for column in grid.columns if name is not None and (name, column) in grid.cells]
-    for cell in cells:
-        text = f"{cell.value:,.{max(grid.spec.decimals or 0, 0)}f}"
-        if claims.document.language == "da":
-            text = text.translate(str.maketrans(",.", ".,"))
+    taken = {claim.id for claim in claims.claims}
+    for place, cell in enumerate(cells, start=1):
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", f"total-{grid.name}-{cell.column}")[:100].rstrip("-")
         content = {
-            "id": f"total-{grid.name}-{cell.column}".replace(" ", "-"),
+            "id": readable if readable not in taken else f"{readable}-{place}-of-table",
             "where": grid.spec.title,
             "quote": f"{name} {cell.column}",
             "kind": "sum",
-            "published": text,
+            "published": _as_printed(cell, claims.document.language),
             "unit": grid.spec.unit,
             "of": [f"{grid.name} | * | {cell.column}"],
         }
+        taken.add(content["id"])
         yield Claim.model_validate(content), cell
 
 
+def _as_printed(cell: Cell, language: PrintLanguage) -> str:
+    """Return a cell with the decimals that its precision tells of; all of them where it is exact."""
+    if cell.half > 0:
+        decimals = max(round(-math.log10(2 * cell.half)), 0)
+    else:
+        decimals = len(f"{cell.value:.12f}".rstrip("0").partition(".")[2])
+    text = f"{cell.value:,.{decimals}f}"
+    return text.translate(str.maketrans(",.", ".,")) if language == "da" else text
+
+
 def _of_cells(
-    claim: Claim, claims: Claims, grids: Mapping[str, Grid | DataError], *, total: Cell | None
+    claim: Claim,
+    claims: Claims,
+    grids: Mapping[str, Grid | DataError],
+    *,
+    total: Cell | None,
+    stated: Mapping[str, Claim],
 ) -> AuditedNumber:
-    language = claims.document.language
-    printed = read_printed(str(claim.published), language=language, precision=claim.precision)
+    text = str(claim.published)
+    if total is None:
+        printed = read_printed(text, language=claims.document.language, precision=claim.precision)
+    else:
+        printed = Printed(text, total.value, total.half)
     known: dict[str, Any] = {"claim": claim, "id": claim.id, "printed": printed, "own": total is None}
-    aside = _aside(claim, claims, grids)
-    if claim.missing is not None:
-        return AuditedNumber(**known, verdict="not computable", reason=claim.missing, aside=aside)
-    given = {name: getattr(claim, name) for name in ARGUMENT_NAMES if getattr(claim, name) is not None}
     try:
+        aside = _aside(claim, claims, grids, stated)
+        if claim.missing is not None:
+            return AuditedNumber(**known, verdict="not computable", reason=claim.missing, aside=aside)
+        given = {name: getattr(claim, name) for name in ARGUMENT_NAMES if getattr(claim, name) is not None}
         cells = {name: _groups(claim, addresses, grids) for name, addresses in given.items()}
-        computed = work_out(claim, cells)
-    except DataError as error:
-        return AuditedNumber(**known, verdict="not computable", reason=str(error), aside=aside)
-    told = _told(computed, _factor(claim, grids, cells["of"][0][0].table))
+        common, unit = _in_one_unit(cells, grids)
+        computed = work_out(claim, common)
+        times = _factor(claim, unit)
+    except BenchmodelsError as error:
+        return AuditedNumber(**known, verdict="not computable", reason=str(error))
+    told = Computed(computed.value * times, computed.lower * times, computed.upper * times)
     arguments = {name: tuple(cell for group in groups for cell in group) for name, groups in cells.items()}
+    largest = max(abs(cell.value) for groups in common.values() for group in groups for cell in group) * times
     return AuditedNumber(
         **known,
-        verdict=_verdict(printed, told),
+        verdict=_verdict(printed, told, scale=0.0 if claim.kind in _UNSCALED else largest),
         computed=told.value,
         lower=told.lower,
         upper=told.upper,
@@ -257,50 +282,79 @@ def _cells(address: str, grids: Mapping[str, Grid | DataError]) -> list[Cell]:
     return grid.find(row, column)
 
 
-def _factor(claim: Claim, grids: Mapping[str, Grid | DataError], table: str) -> float:
+def _in_one_unit(
+    cells: Mapping[str, list[list[Cell]]], grids: Mapping[str, Grid | DataError], units: Mapping[str, str] | None = None
+) -> tuple[Mapping[str, list[list[Cell]]], str]:
+    """Return the cells in one unit of measure, and which: amounts of money of unlike tables in kroner.
+
+    What there is one of for each (persons) has a unit of measure of its own, and so may what a ratio is divided by.
+    """
+    names = dict(units or {})
+    for groups in cells.values():
+        for cell in (cell for group in groups for cell in group):
+            grid = grids.get(cell.table)
+            names.setdefault(cell.table, grid.spec.unit if isinstance(grid, Grid) else "")
+    top = [c for name, groups in cells.items() if name not in ("per", "per_base") for group in groups for c in group]
+    there = {names[cell.table] for cell in top}
+    if len({"".join(unit.split()).casefold() for unit in there}) == 1:
+        return cells, there.pop()
+    worth = {table: money(unit) for table, unit in names.items()}
+    if any(worth[cell.table] is None for cell in top):
+        if "base" in cells and len(cells) == 2:  # cost per person: two units of measure, each of its own
+            return cells, ""
+        raise SpecificationError(f"figures in unlike units of measure: {', '.join(sorted(map(repr, there)))}")
+    told = {
+        name: [[cell.times(worth[cell.table] or 1.0) for cell in group] for group in groups]
+        for name, groups in cells.items()
+    }
+    return told, "kr."
+
+
+def _factor(claim: Claim, unit: str) -> float:
     if claim.kind in ("rank", "count"):
         return 1.0
-    if claim.kind in SHARES or (claim.kind == "ratio" and claim.unit in ("%", "pct.")):
-        return factor("", claim.unit, share=True)
-    if claim.kind == "ratio":
+    if claim.kind == "ratio" and claim.unit not in ("%", "pct.", "per cent", "procent"):
         return 1.0
-    grid = grids[table]
-    return factor("" if isinstance(grid, DataError) else grid.spec.unit, claim.unit, share=False)
+    if claim.kind in SHARES or claim.kind == "ratio":
+        return factor("", claim.unit, share=True)
+    return factor(unit, claim.unit, share=False)
 
 
-def _told(computed: Computed, times: float) -> Computed:
-    return Computed(computed.value * times, computed.lower * times, computed.upper * times)
+def _verdict(printed: Printed, told: Computed, *, scale: float) -> Verdict:
+    """Judge a number: closed where the printed number itself is near enough, open where only rounding could make it so.
 
-
-def _verdict(printed: Printed, told: Computed) -> Verdict:
-    reach = printed.half + _SLACK * max(abs(printed.value), printed.half)
-    if abs(told.value - printed.value) <= reach:
+    Two intervals that only touch hold no figure that rounds to both.
+    """
+    slack = _SLACK * max(abs(printed.value), abs(told.value), scale)
+    if abs(told.value - printed.value) <= printed.half + slack:
         return "confirmed"
-    if told.lower - reach <= printed.value <= told.upper + reach:
-        return "rounding"
-    return "contradicted"
+    overlap = min(told.upper, printed.value + printed.half) - max(told.lower, printed.value - printed.half)
+    return "rounding" if overlap > slack else "contradicted"
 
 
-def _aside(claim: Claim, claims: Claims, grids: Mapping[str, Grid | DataError]) -> Computed | None:
+def _aside(
+    claim: Claim, claims: Claims, grids: Mapping[str, Grid | DataError], stated: Mapping[str, Claim]
+) -> Computed | None:
     """Work the claim out with other printed numbers of the document in the place of cells."""
     if not claim.aside:
         return None
-    others = {other.id: other for other in claims.claims}
-    language = claims.document.language
+    units: dict[str, str] = {}
 
     def stand_ins(entry: str) -> list[Cell]:
         if " | " in entry:
             return _cells(entry, grids)
-        source = others[entry]
-        number = read_printed(str(source.published), language=language, precision=source.precision)
-        return [Cell("", entry, "", number.value, number.half)]
+        source = stated[entry]
+        number = read_printed(str(source.published), language=claims.document.language, precision=source.precision)
+        units[f"<{entry}>"] = source.unit
+        return [Cell(f"<{entry}>", entry, "", number.value, number.half)]
 
     try:
         cells = {name: [stand_ins(entry) for entry in entries] for name, entries in claim.aside.items()}
-        computed = work_out(claim, cells)
-    except DataError:
+        common, unit = _in_one_unit(cells, grids, units)
+        computed, times = work_out(claim, common), _factor(claim, unit)
+    except BenchmodelsError:
         return None
-    return _told(computed, factor("", claim.unit, share=True) if claim.kind in SHARES else 1.0)
+    return Computed(computed.value * times, computed.lower * times, computed.upper * times)
 
 
 def _of_fit(
@@ -310,6 +364,9 @@ def _of_fit(
     fits: dict[str, Fitted | BenchmodelsError],
 ) -> list[AuditedNumber]:
     """Read one number, or one for each unit or term, off a fit; a fit is made once."""
+    if claim.missing is not None:
+        fit: Fitted | BenchmodelsError = DataError(claim.missing)
+        return _read_all(claim, claims, fit)
     name = str(claim.fit)
     if name not in fits:
         grid = grids[claims.fits[name].table]
@@ -317,10 +374,14 @@ def _of_fit(
             fits[name] = grid if isinstance(grid, DataError) else fitted(claims.fits[name], grid.frame)
         except BenchmodelsError as error:
             fits[name] = error
+    return _read_all(claim, claims, fits[name])
+
+
+def _read_all(claim: Claim, claims: Claims, fit: Fitted | BenchmodelsError) -> list[AuditedNumber]:
     several = not isinstance(claim.published, str)
     told = claim.published if isinstance(claim.published, dict) else {str((claim.of or [""])[0]): claim.published}
     return [
-        _read_off(claim, of, text, fits[name], claims, id_=f"{claim.id}-{of}" if several else claim.id)
+        _read_off(claim, of, text, fit, claims, id_=f"{claim.id}-{of}" if several else claim.id)
         for of, text in told.items()
     ]
 
@@ -338,5 +399,11 @@ def _read_off(
     # What rounding of the inputs does to an estimate is not followed through: it is confirmed, or it is not.
     told = Computed(value, value, value)
     return AuditedNumber(
-        claim=claim, id=id_, printed=printed, verdict=_verdict(printed, told), computed=value, lower=value, upper=value
+        claim=claim,
+        id=id_,
+        printed=printed,
+        verdict=_verdict(printed, told, scale=0.0),
+        computed=value,
+        lower=value,
+        upper=value,
     )

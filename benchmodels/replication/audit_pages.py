@@ -98,6 +98,7 @@ def _document(audit: Audit) -> AuditedDocument:
         lang=document.language,
         topic=document.topic,
         data_note=document.data_note,
+        seen=document.seen,
         unused=len(audit.unused),
         claims=tuple(_claim(found) for found in audit.numbers),
     )
@@ -117,6 +118,7 @@ def _claim(found: AuditedNumber) -> AuditedClaim:
         lower=found.lower,
         upper=found.upper,
         half=found.printed.half,
+        precision=claim.precision or "",
         reason=found.reason,
         note=claim.note,
         cells=tuple((name, tuple((c.address, c.value) for c in cells)) for name, cells in found.arguments.items()),

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import io
 import math
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmodels.errors import DataError, SpecificationError
+from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
 from benchmodels.replication.printed import read_printed
-from benchmodels.replication.tables import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from benchmodels.replication.claims import Claims, TableSpec
 
 __all__ = ["Cell", "Grid", "MissingCellError", "read_grids"]
 
-# What a printed table leaves empty: an act not yet in force, a figure kept back, nothing to count.
-_EMPTY = ("", "-", "–", "—", "..", "...", ".", ":", "x", "*")
+# What a printed table has where there was nothing, such as an act not yet in force: a sum passes over it.
+_NOTHING = ("-", "–", "—")
 
 
 class MissingCellError(DataError):
-    """A claim rests on a cell that the table does not have."""
+    """A claim rests on a cell that the table does not have, or keeps back."""
 
 
 @dataclass(frozen=True, order=True)
@@ -52,6 +56,10 @@ class Cell:
         """Its place as a claim writes it."""
         return f"{self.table} | {self.row} | {self.column}"
 
+    def times(self, factor: float) -> Cell:
+        """Return the cell in another unit of measure."""
+        return replace(self, value=self.value * factor, half=self.half * factor)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Grid:
@@ -64,9 +72,11 @@ class Grid:
     frame : DataFrame
         The table as it was read, for fits.
     cells : dict of (str, str) to Cell
-        By row and column; an empty cell is not there.
+        By row and column; what is not a number is not there.
+    marks : dict of (str, str) to str
+        What stands where a figure is unknown or kept back.
     rows, columns : tuple of str
-        In the order of the table, empty cells included.
+        In the order of the table.
     """
 
     name: str
@@ -75,6 +85,7 @@ class Grid:
     cells: Mapping[tuple[str, str], Cell]
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    marks: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def find(self, row: str, column: str) -> list[Cell]:
         """Return the cells of a row, or of a group of rows, and a column.
@@ -84,23 +95,31 @@ class Grid:
         Raises
         ------
         MissingCellError
-            The row, the column or the number in it is not there. A star passes over what is empty.
+            The row, the column or the number in it is not there. A star passes over a dash, for nothing; not over a
+            figure that is unknown or kept back.
         """
         if row == "*":
             rows = [r for r in self.rows if r != self.spec.total]
         else:
-            rows = [self._known("row", r, self.rows) for r in self.spec.groups.get(row, [row])]
+            members = self.spec.groups.get(row, [row])
+            rows = list(dict.fromkeys(self._known("row", member, self.rows) for member in members))
         columns = list(self.columns) if column == "*" else [self._known("column", column, self.columns)]
-        empty = [(r, c) for r in rows for c in columns if (r, c) not in self.cells]
-        if empty and ("*" not in (row, column) or len(empty) == len(rows) * len(columns)):
-            raise MissingCellError(f"the cell '{self.name} | {empty[0][0]} | {empty[0][1]}' is empty")
-        return [self.cells[r, c] for r in rows for c in columns if (r, c) in self.cells]
+        places = [(r, c) for r in rows for c in columns]
+        lacking = [place for place in places if place not in self.cells]
+        kept_back = [place for place in lacking if place in self.marks]
+        wanted = kept_back if "*" in (row, column) and len(lacking) < len(places) else lacking
+        if wanted:
+            r, c = wanted[0]
+            mark = self.marks.get((r, c), "")
+            told = f"holds {mark!r}" if mark else "is empty"
+            raise MissingCellError(f"the cell '{self.name} | {r} | {c}' {told}")
+        return [self.cells[place] for place in places if place in self.cells]
 
     def _known(self, what: str, name: str, there: tuple[str, ...]) -> str:
-        if name in there:
-            return name
+        if _same(name) in there:
+            return _same(name)
         near = difflib.get_close_matches(name, there, n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, there[:8]))}"
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, there[:8])) or 'none'}"
         raise MissingCellError(f"table {self.name!r} has no {what} {name!r}; {hint}")
 
 
@@ -132,15 +151,18 @@ def read_grids(claims: Claims, *, tables: Mapping[str, pd.DataFrame] | None = No
     for name, spec in claims.tables.items():
         try:
             grids[name] = _grid(name, spec, given.get(name), claims)
-        except DataError as error:
-            grids[name] = error
+        except BenchmodelsError as error:
+            grids[name] = error if isinstance(error, DataError) else DataError(str(error))
     return grids
 
 
 def _grid(name: str, spec: TableSpec, given: pd.DataFrame | None, claims: Claims) -> Grid:
-    if spec.cells is not None and given is None:
+    if given is None and spec.cells is not None:
         return _typed(name, spec, claims)
-    frame = _frame(spec, claims) if given is None else given
+    if given is None and spec.path is not None:
+        frame = _printed_frame(claims.folder, spec.path)
+    else:
+        frame = _dataset(str(spec.dataset)) if given is None else given
     for column, wanted in spec.where.items():
         _require(frame, column, name)
         frame = frame[frame[column].astype(str) == str(wanted)]
@@ -149,55 +171,111 @@ def _grid(name: str, spec: TableSpec, given: pd.DataFrame | None, claims: Claims
         frame = frame.assign(row=[str(place) for place in range(1, len(frame) + 1)])
     rows = spec.rows or "row"
     _require(frame, rows, name)
+    labels = [_same(str(label)) for label in frame[rows]]
     if spec.columns is None:
-        numeric = [c for c in frame.columns if c != rows and pd.api.types.is_numeric_dtype(frame[c])]
-        told = [(str(r), str(c), v) for c in numeric for r, v in zip(frame[rows], frame[c], strict=True)]
+        others = [c for c in frame.columns if c != rows and _holds_numbers(frame[c])]
+        told = [(r, _same(str(c)), v) for c in others for r, v in zip(labels, frame[c], strict=True)]
     else:
         _require(frame, spec.columns, name)
         _require(frame, str(spec.values), name)
-        values = pd.to_numeric(frame[str(spec.values)], errors="coerce")
-        told = list(zip(frame[rows].astype(str), frame[spec.columns].astype(str), values, strict=True))
-    half = 0.0 if spec.decimals is None else 0.5 * 10.0**-spec.decimals
-    return _gathered(name, spec, frame, [(row, column, float(value), half) for row, column, value in told])
+        columns = [_same(str(label)) for label in frame[spec.columns]]
+        told = list(zip(labels, columns, frame[str(spec.values)], strict=True))
+    return _gathered(name, spec, _numeric(frame, labels=rows), [(r, c, v, spec.half(c)) for r, c, v in told])
 
 
 def _typed(name: str, spec: TableSpec, claims: Claims) -> Grid:
     """Read a table that is typed into the file, each cell with the precision of its digits."""
-    told = []
+    told: list[tuple[str, str, object, float]] = []
     for row, cells in (spec.cells or {}).items():
         for column, text in cells.items():
-            if text.strip() in _EMPTY:
-                told.append((row, column, math.nan, 0.0))
-                continue
-            number = read_printed(text, language=claims.document.language)
-            told.append((row, column, number.value, number.half))
+            place = (_same(row), _same(column))
+            try:
+                number = read_printed(text, language=claims.document.language)
+                told.append((*place, number.value, number.half))
+            except SpecificationError:
+                told.append((*place, text, 0.0))
     frame = pd.DataFrame(told, columns=["row", "column", "value", "half"])
     return _gathered(name, spec, frame, told)
 
 
-def _gathered(name: str, spec: TableSpec, frame: pd.DataFrame, told: list[tuple[str, str, float, float]]) -> Grid:
+def _gathered(name: str, spec: TableSpec, frame: pd.DataFrame, told: list[tuple[str, str, object, float]]) -> Grid:
     cells: dict[tuple[str, str], Cell] = {}
-    for row, column, value, half in told:
-        if (row, column) in cells:
+    marks: dict[tuple[str, str], str] = {}
+    seen: set[tuple[str, str]] = set()
+    for row, column, content, half in told:
+        if (row, column) in seen:
             raise DataError(f"table {name!r}: row {row!r} and column {column!r} are there twice")
-        if math.isinf(value):
+        seen.add((row, column))
+        value = _number(content)
+        if value is not None and math.isinf(value):
             raise DataError(f"table {name!r}: the cell of row {row!r} and column {column!r} is infinite")
-        if not math.isnan(value):
+        if value is not None and not math.isnan(value):
             cells[row, column] = Cell(name, row, column, value, half)
+        elif isinstance(content, str) and content.strip() not in _NOTHING:
+            marks[row, column] = content.strip()
     rows = tuple(dict.fromkeys(row for row, *_ in told))
     columns = tuple(dict.fromkeys(column for _, column, *_ in told))
     if spec.total is not None and spec.total not in rows:
         raise DataError(f"table {name!r} has no row {spec.total!r} with totals")
-    return Grid(name=name, spec=spec, frame=frame, cells=cells, rows=rows, columns=columns)
+    return Grid(name=name, spec=spec, frame=frame, cells=cells, rows=rows, columns=columns, marks=marks)
 
 
-def _frame(spec: TableSpec, claims: Claims) -> pd.DataFrame:
-    if spec.dataset is not None:
-        from benchmodels.datasets import load
-        from benchmodels.replication.libraries import LIBRARY_DATASETS, load_dataset
+def _number(content: object) -> float | None:
+    """Return a number, or None for text that is none; a missing value is NaN, for nothing."""
+    if isinstance(content, str):
+        try:
+            return None if "_" in content else float(content)  # Python alone reads '1_000' as a number
+        except ValueError:
+            return None
+    try:
+        return float(content)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
 
-        return load_dataset(spec.dataset) if spec.dataset in LIBRARY_DATASETS else load(spec.dataset)
-    return read_table(claims.folder / str(spec.path), sep=",", decimal=".", labels=[spec.rows] if spec.rows else ())
+
+def _printed_frame(folder: Path, name: str) -> pd.DataFrame:
+    """Read a CSV file as the text it holds; it must lie in or below the folder of the file of claims."""
+    base = folder.resolve()
+    path = (base / name).resolve()
+    if not path.is_relative_to(base):
+        raise DataError(f"{name}: a table lies in or below the folder of the file of claims")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"no file {name} that can be read ({error.strerror or error})") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{name}: not UTF-8") from error
+    try:
+        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{name}: cannot be read as CSV with commas: {error}") from error
+
+
+def _dataset(name: str) -> pd.DataFrame:
+    from benchmodels.datasets import load
+    from benchmodels.replication.libraries import LIBRARY_DATASETS, load_dataset
+
+    return load_dataset(name) if name in LIBRARY_DATASETS else load(name)
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether a column has a number at all; labels and remarks have none."""
+    return any(value is not None and math.isfinite(value) for value in map(_number, column))
+
+
+def _numeric(frame: pd.DataFrame, *, labels: str) -> pd.DataFrame:
+    """Return the table with columns of nothing but numbers as numbers, for a model; labels stay text."""
+    kept = {}
+    for name in frame.columns:
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        text = isinstance(frame[name].dtype, pd.StringDtype) or frame[name].dtype == object
+        kept[name] = numbers if text and name != labels and numbers.notna().all() else frame[name]
+    return pd.DataFrame(kept)
+
+
+def _same(label: str) -> str:
+    """Return a label in one form: letters composed, one space between words."""
+    return " ".join(unicodedata.normalize("NFC", label).split())
 
 
 def _require(frame: pd.DataFrame, column: str, name: str) -> None:

@@ -7,11 +7,13 @@ A file of claims holds no code. A claim names one of a small closed set of kinds
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from benchmodels.errors import SpecificationError
 from benchmodels.replication.fits import FIT_KINDS, FitSpec
@@ -29,7 +31,16 @@ __all__ = [
     "read_claims",
 ]
 
-Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+def _legible(text: str) -> str:
+    """Refuse control characters: they have no place in print, and terminals obey some of them."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise PydanticCustomError("legible", "holds control characters")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_legible)]
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_legible)]
 Cells = Annotated[list[Name], Field(min_length=1)]
 CellKind = Literal[
     "value",
@@ -63,6 +74,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 ARGUMENT_NAMES = ("of", "base", "whole", "whole_base", "per", "per_base", "among", "among_base")
 _FOLDER = Path(__file__).parent
+Decimals = Annotated[int, Field(ge=-9, le=15)]
 
 
 class _Section(BaseModel):
@@ -81,7 +93,10 @@ class Document(_Section):
     topic: Literal["description", "regression", "standardisation", "shrinkage", "frontier"] = Field(
         "description", description="What kind of results it holds."
     )
-    data_note: str = Field("", description="Where the tables come from.")
+    data_note: Text = Field("", description="Where the tables come from.")
+    seen: Literal["all", "some", "none"] = Field(
+        "all", description="How many of the printed numbers were read in print or in a public copy of it."
+    )
 
 
 class TableSpec(_Section):
@@ -90,15 +105,22 @@ class TableSpec(_Section):
     title: Name
     path: Name | None = Field(None, description="CSV file beside this one, UTF-8, decimal point.")
     dataset: Name | None = Field(None, description="A table of the package, or of an installed library.")
-    cells: dict[Name, dict[Name, str]] | None = Field(None, description="Row, column, and the cell as printed.")
+    cells: dict[Name, dict[Name, Text]] | None = Field(None, description="Row, column, and the cell as printed.")
     rows: Name | None = Field(None, description="Column that names the rows.")
     columns: Name | None = Field(None, description="Long tables: column that names the columns.")
     values: Name | None = Field(None, description="Long tables: column with the cells.")
     where: dict[Name, str | int] = Field(default_factory=dict, description="Lines kept: column = value.")
-    unit: str = Field("", description="Unit of measure of the cells: 'kr.', '1.000 kr.', 'personer'.")
-    decimals: int | None = Field(None, ge=-9, le=15, description="Printed decimals; exact figures by default.")
+    unit: Text = Field("", description="Unit of measure of the cells: 'kr.', '1.000 kr.', 'personer'.")
+    decimals: Decimals | dict[Name, Decimals] | None = Field(
+        None, description="Printed decimals, of all columns or by column; exact figures where none are given."
+    )
     total: Name | None = Field(None, description="The row with printed totals; each is a claim of its own.")
     groups: dict[Name, list[Name]] = Field(default_factory=dict, description="Names for several rows added up.")
+
+    def half(self, column: str) -> float:
+        """Return half a unit of the last printed digit in a column; 0 where figures are exact."""
+        decimals = self.decimals.get(column) if isinstance(self.decimals, dict) else self.decimals
+        return 0.0 if decimals is None else 0.5 * 10.0**-decimals
 
 
 class Claim(_Section):
@@ -108,9 +130,9 @@ class Claim(_Section):
     where: Name = Field(description="Section and page, or table.")
     quote: Name = Field(description="A few words as printed.")
     kind: str = Field(description="What is to be worked out.")
-    published: str | dict[Name, str] = Field(description="The number as printed; or one for each unit or term.")
-    unit: str = Field("", description="Unit of measure it is printed in: 'mia. kr.', '%'.")
-    precision: str | None = Field(None, description="Unit of the last digit that means something: '1.000'.")
+    published: Text | dict[Name, Text] = Field(description="The number as printed; or one for each unit or term.")
+    unit: Text = Field("", description="Unit of measure it is printed in: 'mia. kr.', '%'.")
+    precision: Text | None = Field(None, description="Unit of the last digit that means something: '1.000'.")
     of: Cells | None = None
     base: Cells | None = Field(None, description="What it is set against: the earlier, the whole, the divisor.")
     whole: Cells | None = Field(None, description="The total later on.")
@@ -126,7 +148,7 @@ class Claim(_Section):
         default_factory=dict,
         description="Arguments, as cells or as ids of claims whose printed numbers stand in for them.",
     )
-    note: str = Field("", description="What a reader should know.")
+    note: Text = Field("", description="What a reader should know.")
 
 
 class Claims(_Section):
@@ -184,7 +206,7 @@ def read_claims(path: str | Path) -> Claims:
         raise SpecificationError(f"claims file {path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise SpecificationError(f"claims file {path}: not UTF-8 at byte {error.start}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise SpecificationError(f"claims file {path}: not valid TOML: {error}") from error
     return parse_claims(table, name=path.name, folder=path.parent)
 
@@ -236,7 +258,10 @@ def _claim_faults(claim: Claim, claims: Claims) -> list[str]:
     where = f"claims.{claim.id}"
     given = [name for name in ARGUMENT_NAMES if getattr(claim, name) is not None]
     faults = []
-    if claim.kind in FIT_KINDS:
+    if claim.kind in FIT_KINDS and claim.missing is not None:
+        if given or claim.fit is not None:
+            faults.append(f"{where}: either 'missing' or a fit, not both")
+    elif claim.kind in FIT_KINDS:
         if claim.fit not in claims.fits:
             faults.append(f"{where}.fit: there is no fit {claim.fit!r}; there is {', '.join(claims.fits) or 'none'}")
         if (claim.of is None) == isinstance(claim.published, str) or (claim.of is not None and len(claim.of) != 1):
@@ -313,4 +338,8 @@ def _table_faults(key: str, spec: TableSpec) -> list[str]:
         faults.append(f"tables.{key}: exactly one of path, dataset and cells (found {', '.join(given) or 'none'})")
     if (spec.columns is None) != (spec.values is None):
         faults.append(f"tables.{key}: columns and values go together, for a long table")
+    if spec.path is not None and (Path(spec.path).is_absolute() or ".." in Path(spec.path).parts):
+        faults.append(f"tables.{key}.path: a file in or below the folder of this one (found {spec.path!r})")
+    if " | " in key:
+        faults.append(f"tables.{key}: a name without ' | ', which separates the parts of a cell")
     return faults

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmodels.errors import DataError, SpecificationError
+from benchmodels.errors import DataError
 from benchmodels.kernels.ranges import quotient_range
 from benchmodels.replication.claims import ARGUMENTS
 
@@ -21,6 +21,8 @@ __all__ = ["SHARES", "Computed", "work_out"]
 
 # Kinds whose value is a share of something, and is told in per cent.
 SHARES = ("growth", "share", "share_of_growth", "contribution", "growth_of_ratio")
+# Growth from a debt has no meaning in per cent: what it is from must be above zero.
+_FROM = {"growth": "base", "contribution": "whole_base"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def work_out(claim: Claim, cells: Mapping[str, Sequence[Sequence[Cell]]]) -> Com
         raise DataError(f"kind 'value' is of one cell; {count:g} were given")
     minus = {"difference", "growth", "share_of_growth", "contribution"}
     above = _weights(flat, {"of": 1.0, **({"base": -1.0} if claim.kind in minus else {})})
+    if claim.kind in _FROM:
+        _refuse_from_below(flat[_FROM[claim.kind]])
     if claim.kind in ("value", "sum", "difference"):
         return _range(above, {}, below_constant=1.0)
     if claim.kind == "mean":
@@ -79,6 +83,11 @@ def work_out(claim: Claim, cells: Mapping[str, Sequence[Sequence[Cell]]]) -> Com
         "contribution": {"whole_base": 1.0},
     }
     return _range(above, _weights(flat, divisors.get(claim.kind, {"base": 1.0})))
+
+
+def _refuse_from_below(cells: Sequence[Cell]) -> None:
+    if sum(cell.value for cell in cells) <= sum(cell.half for cell in cells):
+        raise DataError("growth is from an amount above zero, beyond its rounding")
 
 
 def _weights(flat: Mapping[str, Sequence[Cell]], signs: Mapping[str, float]) -> dict[Cell, float]:
@@ -115,16 +124,20 @@ def _growth_of_ratio(cells: Mapping[str, Sequence[Sequence[Cell]]]) -> Computed:
 def _rank(claim: Claim, cells: Mapping[str, Sequence[Sequence[Cell]]]) -> Computed:
     """1 is the largest; ties take the better rank. The limits count who is surely, and who may be, larger."""
     among = [tuple(group) for group in cells["among"]]
+    first = [tuple(group) for group in cells.get("among_base", [()] * len(among))]
     wanted, *more = [tuple(group) for group in cells["of"]]
     if more or wanted not in among:
-        raise SpecificationError(f"claim {claim.id!r}: 'of' must be one of those it is ranked among")
-    first = [tuple(group) for group in cells.get("among_base", [()] * len(among))]
-    if len(first) != len(among):
-        raise SpecificationError(f"claim {claim.id!r}: among has {len(among)} members, among_base {len(first)}")
+        raise DataError("'of' must be one of those it is ranked among")
+    if claim.by != "value":
+        _refuse_unpaired(among, first)
+        if [tuple(group) for group in cells["base"]] != [first[among.index(wanted)]]:
+            raise DataError("'base' must be the one of among_base that stands where 'of' stands in among")
     found = {}
     for group, start in zip(among, first, strict=True):
         above = _weights({"of": group, "base": start}, {"of": 1.0, "base": -1.0})
         growth = claim.by == "growth"
+        if growth:
+            _refuse_from_below(start)
         below = _weights({"base": start}, {"base": 1.0}) if growth else {}
         found[group] = _range(above, below, below_constant=0.0 if growth else 1.0)
     mine = found.pop(wanted)
@@ -132,3 +145,11 @@ def _rank(claim: Claim, cells: Mapping[str, Sequence[Sequence[Cell]]]) -> Comput
     surely = sum(other.lower > mine.upper for other in found.values())
     perhaps = sum(other.upper > mine.lower for other in found.values())
     return Computed(1.0 + larger, 1.0 + surely, 1.0 + perhaps)
+
+
+def _refuse_unpaired(among: Sequence[tuple[Cell, ...]], first: Sequence[tuple[Cell, ...]]) -> None:
+    """Refuse pairs of unlike rows: a row that is empty in one of two columns would shift all after it."""
+    rows = [[{(cell.table, cell.row) for cell in group} for group in groups] for groups in (among, first)]
+    columns = [[{(cell.table, cell.column) for cell in group} for group in groups] for groups in (among, first)]
+    if len(among) != len(first) or (rows[0] != rows[1] and columns[0] != columns[1]):
+        raise DataError("among and among_base do not have the same rows in the same order")

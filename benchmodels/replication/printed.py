@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,9 +17,11 @@ PrintLanguage = Literal["da", "en"]
 # Thousands in threes or not at all: '1.2345' is no Danish number, and is not to be read as one.
 _FORMS = {
     "da": re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?"),
-    "en": re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d*)(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE),
+    "en": re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d*)(\.\d+)?(e[-+]?\d{1,3})?", re.IGNORECASE),
 }
-_SPACES = str.maketrans({"−": "-", "\u00a0": None, "\u2009": None, "\u202f": None, " ": None})
+_MINUS = str.maketrans({"−": "-", "–": "-"})
+# A space between thousands, as some tables have it; anywhere else two numbers stand beside each other.
+_SPACED = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f](?=\d{3}(?!\d))")
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,13 @@ def read_printed(text: str, *, language: PrintLanguage, precision: str | None = 
     language : {"da", "en"}
         Which marks are used.
     precision : str, optional
-        The unit of the last digit that means something, where trailing zeros do not: '1.000' for 'about 5.000'.
+        The unit of the last digit that means something, where trailing zeros do not: '1.000' for 'about 5.000'. Above
+        zero, and no larger than the number.
 
     Raises
     ------
     SpecificationError
-        This is no number in this language.
+        This is no number in this language, or no precision of it.
 
     Examples
     --------
@@ -67,17 +71,22 @@ def read_printed(text: str, *, language: PrintLanguage, precision: str | None = 
     exponent = number.as_tuple().exponent
     unit = Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
     if precision is not None:
-        unit = abs(_decimal(precision, language))
-    return Printed(text, float(number), float(unit / 2))
+        unit = _decimal(precision, language)
+        if unit <= 0 or (number and unit > abs(number)):
+            raise SpecificationError(f"precision {precision!r} of {text!r}: above zero and no larger than the number")
+    value, half = float(number), float(unit / 2)
+    if not (math.isfinite(value) and math.isfinite(half)):
+        raise SpecificationError(f"{text[:40]!r} is too large a number")
+    return Printed(text, value, half)
 
 
 def _decimal(text: str, language: PrintLanguage) -> Decimal:
-    plain = text.strip().translate(_SPACES)
+    plain = _SPACED.sub("", text.strip().translate(_MINUS))
     if not plain or not any(c.isdigit() for c in plain) or not _FORMS[language].fullmatch(plain):
         example = "'1.234,5'" if language == "da" else "'1,234.5'"
-        raise SpecificationError(f"{text!r} is no number in {language!r}; one looks like {example}")
+        raise SpecificationError(f"{text[:40]!r} is no number in {language!r}; one looks like {example}")
     marks = plain.replace(".", "").replace(",", ".") if language == "da" else plain.replace(",", "")
     try:
         return Decimal(marks)
     except InvalidOperation as error:
-        raise SpecificationError(f"{text!r} is no number") from error
+        raise SpecificationError(f"{text[:40]!r} is no number") from error

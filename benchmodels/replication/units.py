@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmodels.errors import SpecificationError
 
-__all__ = ["factor"]
+__all__ = ["factor", "money"]
 
 _MONEY = {
     **dict.fromkeys(("kr.", "kr", "DKK"), 1.0),
@@ -12,7 +12,27 @@ _MONEY = {
     **dict.fromkeys(("mio. kr.", "DKK million"), 1e6),
     **dict.fromkeys(("mia. kr.", "DKK billion"), 1e9),
 }
-_SHARES = {"": 1.0, **dict.fromkeys(("%", "pct.", "per cent", "procent", "pct.point", "percentage points"), 100.0)}
+_PARTS = ("%", "pct.", "per cent", "procent", "pct.point", "percentage points")
+
+
+def _folded(unit: str) -> str:
+    """Return a unit of measure without its spaces: 'mio.kr.' is 'mio. kr.'."""
+    return "".join(unit.split()).casefold()
+
+
+_WORTH = {_folded(unit): worth for unit, worth in _MONEY.items()}
+_SHARES = {"": 1.0, **{_folded(unit): 100.0 for unit in _PARTS}}
+
+
+def money(unit: str) -> float | None:
+    """Return what one of a unit of measure is worth in kroner; None where it is no money.
+
+    Examples
+    --------
+    >>> money("mio.kr."), money("personer")
+    (1000000.0, None)
+    """
+    return _WORTH.get(_folded(unit))
 
 
 def factor(cells: str, claim: str, *, share: bool) -> float:
@@ -37,12 +57,13 @@ def factor(cells: str, claim: str, *, share: bool) -> float:
     >>> factor("1.000 kr.", "mia. kr.", share=False), factor("1.000 kr.", "%", share=True)
     (1e-06, 100.0)
     """
+    one, other = _folded(cells), _folded(claim)
     if share:
-        if claim not in _SHARES:
-            raise SpecificationError(f"a share is told in {', '.join(filter(None, _SHARES))} (found {claim!r})")
-        return _SHARES[claim]
-    if claim in ("", cells) or {cells, claim} <= {"%", "pct.", "procent", "pct.point", "percentage points"}:
+        if other not in _SHARES:
+            raise SpecificationError(f"a share is told in {', '.join(_PARTS)} (found {claim!r})")
+        return _SHARES[other]
+    if other in ("", one) or {one, other} <= set(_SHARES) - {""}:
         return 1.0
-    if cells in _MONEY and claim in _MONEY:
-        return _MONEY[cells] / _MONEY[claim]
+    if one in _WORTH and other in _WORTH:
+        return _WORTH[one] / _WORTH[other]
     raise SpecificationError(f"figures in {cells!r} cannot be told in {claim!r}; there is {', '.join(_MONEY)}")

@@ -41,6 +41,8 @@ class AuditedClaim:
         NaN where not computable; in the unit of measure of the printed number.
     half : float
         Half a unit of the last printed digit.
+    precision : str
+        The unit that the document rounds to, where its zeros say more; else empty.
     reason, note : str
         What is missing; what to know.
     cells : tuple of (str, tuple of (str, float))
@@ -62,6 +64,7 @@ class AuditedClaim:
     lower: float
     upper: float
     half: float
+    precision: str = ""
     reason: str = ""
     note: str = ""
     cells: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
@@ -71,7 +74,10 @@ class AuditedClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditedDocument:
-    """A document and its claims, in its own order; `lang` is the language of its words."""
+    """A document and its claims, in its own order; `lang` is the language of its words.
+
+    `seen` says whether "all", "some" or "none" of the printed numbers were read in print or a public copy of it.
+    """
 
     id: str
     title: str
@@ -79,6 +85,7 @@ class AuditedDocument:
     lang: Lang
     topic: str
     data_note: str
+    seen: Literal["all", "some", "none"]
     unused: int
     claims: tuple[AuditedClaim, ...]
 
@@ -159,14 +166,20 @@ def audit_lines(document: AuditedDocument, *, lang: Lang) -> list[tuple[str, str
 
 def _told(claim: AuditedClaim, w: Wording) -> str:
     """Say what was printed beside what was found, or what is missing."""
-    printed = f"{claim.published} {claim.unit}".strip()
+    printed = _printed(claim, w)
     if claim.verdict == "not computable":
         return w("audit_missing", reason=claim.reason)
     found = _amount(claim.computed, claim, w)
     text = w(f"audit_told_{'rank' if claim.kind == 'rank' else 'number'}", printed=printed, found=found)
     if claim.verdict == "rounding":
-        text += " " + w("audit_range", lower=_amount(claim.lower, claim, w), upper=_amount(claim.upper, claim, w))
+        ends = (w.number(end, _decimals(claim) + 1) + f" {claim.unit}".rstrip() for end in (claim.lower, claim.upper))
+        text += " " + w("audit_range", lower=next(ends), upper=next(ends))
     return text
+
+
+def _printed(claim: AuditedClaim, w: Wording) -> str:
+    printed = f"{claim.published} {claim.unit}".strip()
+    return w("audit_precision", printed=printed, unit=claim.precision) if claim.precision else printed
 
 
 def _amount(value: float, claim: AuditedClaim, w: Wording) -> str:
@@ -178,8 +191,10 @@ def _decimals(claim: AuditedClaim) -> int:
     """Return two decimals more than were printed, so that a difference can be seen; none for whole counts."""
     if claim.kind in ("rank", "count"):
         return 0
-    exact = claim.unit not in ("%", "pct.") and claim.half >= 0.5 and claim.computed == round(claim.computed)
-    return 0 if exact else min(max(2 - math.floor(math.log10(2 * claim.half) + 0.5), 0), 12)
+    whole = claim.half >= 0.5 and math.isfinite(claim.computed) and claim.computed == round(claim.computed)
+    if whole and claim.unit not in ("%", "pct."):
+        return 0
+    return min(max(2 - math.floor(math.log10(2 * claim.half) + 0.5), 0), 12) if claim.half > 0 else 6
 
 
 def _document_view(document: AuditedDocument, w: Wording) -> dict[str, Any]:
@@ -201,7 +216,7 @@ def _row(claim: AuditedClaim, w: Wording) -> dict[str, Any]:
     key = f"audit_kind_{claim.kind}"
     return {
         "claim": claim,
-        "printed": f"{claim.published} {claim.unit}".strip(),
+        "printed": _printed(claim, w),
         "found": _amount(claim.computed, claim, w) if known else w("no_value"),
         "between": w(
             "span", lower=w.number(claim.lower, _decimals(claim)), upper=w.number(claim.upper, _decimals(claim))
