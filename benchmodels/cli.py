@@ -96,9 +96,9 @@ def run(
     seed: Seed = 0,
 ) -> None:
     """Run one study on its own table or on yours."""
-    from benchmodels.replication import more_studies, read_study, shipped_studies
+    from benchmodels.replication import more_studies, open_studies, read_study, shipped_studies
 
-    known = {**shipped_studies(), **more_studies()}
+    known = {**shipped_studies(), **more_studies(), **open_studies()}
     path = Path(study) if Path(study).exists() else known.get(study, Path(study))
     asked = read_study(path)
     command = f"benchmodels run {path.name if path.suffix else study}" + (f" --data {data.name}" if data else "")
@@ -110,6 +110,17 @@ class _Print(StrEnum):
     words = "words"
     csv = "csv"
     json = "json"
+
+
+@app.command()
+def studies(lang: PageLang = _Lang.da) -> None:
+    """List the studies that ship: those of the demo, more on simulated figures, and those on open statistics."""
+    from benchmodels.replication import more_studies, open_studies, read_study, shipped_studies
+
+    kinds = {"demo": shipped_studies(), "simulated": more_studies(), "open data": open_studies()}
+    for kind, found in kinds.items():
+        for name, path in found.items():
+            typer.echo(f"{name:28} {kind:10} {read_study(path).words(lang.value).title}")
 
 
 @app.command()

@@ -8,6 +8,8 @@ from benchmodels.datasets.cache import Cache, NotKeptError
 from benchmodels.datasets.catalogue import load
 from benchmodels.datasets.danish_numbers import read_number, read_numbers
 from benchmodels.datasets.denmark import SIMULATED_NOTICE, SimulatedDenmark, simulate_denmark
+from benchmodels.datasets.open_schools import school_absence, school_covariates
+from benchmodels.datasets.open_tables import adult_expenditure, sheltered_housing
 from benchmodels.datasets.packaged import STAR98_COVARIATES, expenditure_midtjylland, municipalities, star98
 from benchmodels.datasets.places import (
     CountryGap,
@@ -31,6 +33,7 @@ __all__ = [
     "SimulatedDenmark",
     "StatBank",
     "Uddannelsesstatistik",
+    "adult_expenditure",
     "complete",
     "country_gap",
     "expenditure_midtjylland",
@@ -43,6 +46,9 @@ __all__ = [
     "read_number",
     "read_numbers",
     "reforms",
+    "school_absence",
+    "school_covariates",
+    "sheltered_housing",
     "simulate_denmark",
     "star98",
 ]

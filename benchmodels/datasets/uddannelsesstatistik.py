@@ -6,8 +6,8 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -51,6 +51,8 @@ T = TypeVar("T")
 _OFFICIAL = "api.uddannelsesstatistik.dk"
 _LARGEST_PAGE = 100_000
 _MOST_PAGES = 1_000
+# How a service refuses a page that it does not have; all else may pass.
+_REFUSALS = frozenset({400, 404, 416, 422, 500})
 # Pages read further apart than this may be of two versions of the data.
 _ONE_READING = timedelta(hours=1)
 _DETAIL = re.compile(r"\[[^\[\]]+\]\.\[[^\[\]]+\]")
@@ -199,8 +201,8 @@ class Uddannelsesstatistik:
 
         Notes
         -----
-        Pages are asked for from 1 until one is empty, and a row that comes twice is an error. Suppressed cells are NOT
-        in the table: a mean over what is left is a mean over the larger units. See `complete`.
+        Pages are asked for from 1 until one is empty, and page 0 if there is one; a row that comes twice is an error.
+        Suppressed cells are NOT in the table: a mean over what is left is a mean over the larger units. See `complete`.
         """
         self._without_key((område, emne, underemne, nøgletal, detaljering, filtre, texts))
         body = _question(self, (område, emne, underemne), nøgletal, detaljering, filtre, texts)
@@ -252,9 +254,15 @@ class Uddannelsesstatistik:
     def _read_pages(self, body: dict[str, object], refresh: bool) -> tuple[list[Page], list[Entry]]:
         pages: list[Page] = []
         entries: list[Entry] = []
+        begun = datetime.now(UTC).replace(microsecond=0)
         for number in range(1, _MOST_PAGES + 1):
             page, entry = self._ask("statistik", {**body, "side": number}, page_of, refresh=refresh)
             entries.append(entry)
+            # What was found out when page 1 was fetched is kept with it.
+            client = self if datetime.fromisoformat(entry.retrieved) >= begun else self._kept_only()
+            if number == 1 and (before := client._page_before(body, page, refresh)) is not None:
+                pages.append(before[0])
+                entries.append(before[1])
             if not page.rows:
                 return pages, entries
             if any(page.rows == earlier.rows for earlier in pages):
@@ -263,6 +271,29 @@ class Uddannelsesstatistik:
                 )
             pages.append(page)
         raise DataError(f"there are more than {_MOST_PAGES} pages of {self.page_size:,} rows; ask for less")
+
+    def _kept_only(self) -> Uddannelsesstatistik:
+        return replace(self, cache=replace(self.cache, offline=True))
+
+    def _page_before(self, body: dict[str, object], first: Page, refresh: bool) -> tuple[Page, Entry] | None:
+        """Return page 0 where the service counts from 0, and page 1 is not the first; None where it counts from 1.
+
+        One row is asked for first. An error, no row, or a row of page 1 is the answer of a service that counts from 1.
+        """
+        before = {**body, "side": 0}
+        try:
+            probe, _ = self._ask("statistik", {**before, "side_størrelse": 1}, page_of, refresh=refresh)
+            if not probe.rows or probe.rows[0] in first.rows:
+                return None
+            page, entry = self._ask("statistik", before, page_of, refresh=refresh)
+        except ServiceError as error:
+            if error.status in _REFUSALS:
+                return None
+            raise
+        except DataError:
+            # No list of rows, or no such answer is kept.
+            return None
+        return None if not page.rows or page.rows == first.rows else (page, entry)
 
     def _ask(
         self, path: str, body: Mapping[str, object], read: Callable[[Answer], T], *, refresh: bool

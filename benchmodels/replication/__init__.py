@@ -4,6 +4,7 @@ from benchmodels.replication.audit import Audit, AuditedNumber, audit_claims
 from benchmodels.replication.claims import Claims, literature, parse_claims, published, read_claims
 from benchmodels.replication.crate import write_crate
 from benchmodels.replication.differences import Differences, compare_runs
+from benchmodels.replication.open_studies import open_studies
 from benchmodels.replication.outcome import Outcome, answer
 from benchmodels.replication.run import run_studies, run_study
 from benchmodels.replication.study import Study, more_studies, parse_study, read_study, shipped_studies
@@ -22,6 +23,7 @@ __all__ = [
     "compare_runs",
     "literature",
     "more_studies",
+    "open_studies",
     "parse_claims",
     "parse_study",
     "published",

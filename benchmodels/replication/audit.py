@@ -203,8 +203,9 @@ def _totals(grid: Grid, claims: Claims) -> Iterable[tuple[Claim, Cell]]:
     taken = {claim.id for claim in claims.claims}
     for place, cell in enumerate(cells, start=1):
         readable = re.sub(r"[^A-Za-z0-9._-]+", "-", f"total-{grid.name}-{cell.column}")[:100].rstrip("-")
+        name_of_claim = readable if readable not in taken else f"{readable}-{place}-of-table"
         content = {
-            "id": readable if readable not in taken else f"{readable}-{place}-of-table",
+            "id": name_of_claim,
             "where": grid.spec.title,
             "quote": f"{name} {cell.column}",
             "kind": "sum",
@@ -212,7 +213,7 @@ def _totals(grid: Grid, claims: Claims) -> Iterable[tuple[Claim, Cell]]:
             "unit": grid.spec.unit,
             "of": [f"{grid.name} | * | {cell.column}"],
         }
-        taken.add(content["id"])
+        taken.add(name_of_claim)
         yield Claim.model_validate(content), cell
 
 

@@ -10,7 +10,9 @@ import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, SpecificationError
 from benchmodels.replication.best_practice import best_practice_of
+from benchmodels.replication.choices import choices_table, told_of
 from benchmodels.report.chapter import Chapter, Labels
+from benchmodels.report.development import Development
 from benchmodels.report.limits import shares_case_mix
 from benchmodels.report.wording import first_upper, wording
 
@@ -56,7 +58,7 @@ def labels_of(study: Study, lang: Language) -> Labels:
     texts = study.words(lang)
     names = _MUNICIPALITY[lang] if texts.words is None else texts.words.model_dump()
     goods = {} if texts.frontier is None else texts.frontier.model_dump()
-    return Labels(**texts.model_dump(exclude={"words", "frontier"}), **goods, **names)
+    return Labels(**texts.model_dump(exclude={"words", "frontier", "development"}), **goods, **names)
 
 
 def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dict[str, str]) -> Chapter:
@@ -73,6 +75,9 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
     """
     study = outcome.study
     names = {"file_table": study.id} | ({} if outcome.frontier is None else {"file_frontier": f"{study.id}-frontier"})
+    names |= {} if outcome.choices is None else {"file_choices": f"{study.id}-choices"}
+    growth = {} if outcome.development is None else outcome.development.tables()
+    names |= {f"file_{name.replace('-', '_')}": f"{study.id}-{name}" for name in growth}
     tables = {key: f"{name}.csv" for key, name in names.items()}
     if danish_csv:
         tables |= {f"{key}_da": f"{name}.da.csv" for key, name in names.items()}
@@ -92,6 +97,9 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         limits=limits_of(outcome),
         frontier=None if outcome.frontier is None else best_practice_of(outcome.frontier, outcome.best),
         beside=None if outcome.best is None else outcome.best.beside,
+        choices=None if outcome.choices is None else choices_table(outcome.choices, scale=study.comparison.scale),
+        choice_notes=() if outcome.choices is None else told_of(outcome.choices),
+        development=_development(outcome, lang),
         overall=outcome.overall,
         parts_exact=outcome.parts_exact,
         explained=outcome.explained,
@@ -103,6 +111,15 @@ def chapter_of(outcome: Outcome, *, lang: Language, danish_csv: bool, files: dic
         notes=outcome.notes,
         files=tables | files,
     )
+
+
+def _development(outcome: Outcome, lang: Language) -> Development | None:
+    found, words = outcome.development, outcome.study.words(lang).development
+    if found is None or words is None:
+        return None
+    told: dict[str, Any] = {name: getattr(words, name) or "" for name in ("money", "person", "recipient", "recipients")}
+    frames = {name: getattr(found, name) for name in ("contributions", "providers", "unit_costs", "split")}
+    return Development(**frames, **told, start=str(found.start), end=str(found.end), base=found.base, notes=found.notes)
 
 
 def limits_of(outcome: Outcome) -> pd.DataFrame | None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmodels.errors import SpecificationError
+from benchmodels.replication.pupil_courses import COURSE_COLUMNS
+from benchmodels.replication.section import development_faults
+
 __all__ = ["COUNTS", "SHARES", "cross_faults", "named"]
 
 # Families of cases out of so many, and of counts of any kind.
 SHARES = ("binomial", "beta_binomial")
 COUNTS = (*SHARES, "poisson", "negative_binomial")
+# Names that a table of courses has of its own, beside which the year stands.
+_TAKEN = ("unit", "pupil", "absent", "possible", "months", "onset", "duration", "begins", "ends", "moved")
+_CONDITIONS = ("composition", "environment")
 
 
 def cross_faults(table: dict[str, Any]) -> list[str]:
@@ -33,7 +40,9 @@ def cross_faults(table: dict[str, Any]) -> list[str]:
             faults.append(f"roles.trials: belongs to family 'binomial' (found family {family!r})")
         if isinstance(asked, dict):
             faults += _limits_faults(asked, family, roles)
-    return faults + _frontier_faults(table, model, roles)
+    faults += _choice_faults(table, model, roles)
+    faults += _courses_faults(_section(table, "data"), model, roles)
+    return faults + _frontier_faults(table, model, roles) + development_faults(table)
 
 
 def named(names: Any) -> str:
@@ -67,6 +76,61 @@ def _limits_faults(asked: dict[str, Any], family: object, roles: dict[str, Any])
     return faults
 
 
+def _choice_faults(table: dict[str, Any], model: dict[str, Any], roles: dict[str, Any]) -> list[str]:
+    """Faults of what a unit chooses itself: it is no condition, and plays no other part."""
+    chosen = _names(roles, "choice")
+    if not chosen:
+        return []
+    faults = [f"roles.choice: names {named(twice)} twice" for twice in [_twice(chosen)] if twice]
+    own = "is the unit's own choice and never enters an expected value; held against the differences, it is in roles"
+    faults += [f"model.formula: {name!r} {own}" for name in dict.fromkeys(chosen) if name in _covariates(model)]
+    single = [str(column) for role, column in roles.items() if role != "choice"]
+    outcome = str(model.get("formula", "")).partition("~")[0].strip(" `")
+    taken = [name for name in dict.fromkeys(chosen) if name in (*single, outcome)]
+    if taken:
+        faults.append(f"roles.choice: {named(taken)} plays another part in the study")
+    given = [name for name in dict.fromkeys(chosen) if name in _names(_section(table, "frontier"), *_CONDITIONS)]
+    if given:
+        faults.append(f"frontier: {named(given)} is the unit's own choice and no condition that it is given")
+    return faults
+
+
+def _courses_faults(data: dict[str, Any], model: dict[str, Any], roles: dict[str, Any]) -> list[str]:
+    """Faults of courses of absence: a column in two parts, and columns that are not left when they are told."""
+    asked = data.get("courses")
+    if not isinstance(asked, dict):
+        return []
+    unit, of_pupils = _names(roles, "unit"), _names(asked, "pupil", "year", "absent", "possible", "keep")
+    parts = [*unit, *of_pupils, *_names(asked, "month")]
+    faults = [f"data.courses: {named(twice)} plays two parts" for twice in [_twice(parts)] if twice]
+    reserved = [name for name in dict.fromkeys(parts) if name in COURSE_COLUMNS]
+    if reserved:
+        faults.append(f"data.courses: {named(reserved)} is made here, so no column of the table may be called that")
+    if asked.get("year") in _TAKEN:
+        faults.append(f"data.courses.year: must not be called {asked['year']!r} (nor any of {named(_TAKEN)})")
+    left = {*unit, *of_pupils, *COURSE_COLUMNS}
+    wanted = [name for role in roles for name in _names(roles, role)]
+    wanted += [*_section(data, "filter"), *_names(_section(data, "aggregate"), "by", "sum"), *_covariates(model)]
+    gone = [name for name in dict.fromkeys(wanted) if name not in left]
+    if gone:
+        faults.append(f"data.courses.keep: lacks {named(gone)}, which the study uses")
+    return faults
+
+
+def _covariates(model: dict[str, Any]) -> tuple[str, ...]:
+    """Return the columns on the right-hand side of the formula; none where it cannot be read, told elsewhere."""
+    from benchmodels.formula import read_formula
+
+    try:
+        return read_formula(str(model.get("formula", "")))[2]
+    except SpecificationError:
+        return ()
+
+
+def _twice(names: list[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
 def _frontier_faults(table: dict[str, Any], model: dict[str, Any], roles: dict[str, Any]) -> list[str]:
     """Faults of best practice: columns in two parts, options that go together, and words that are missing."""
     asked = table.get("frontier")
@@ -77,9 +141,9 @@ def _frontier_faults(table: dict[str, Any], model: dict[str, Any], roles: dict[s
             faults.append(f"texts.{lang}.frontier: {told}")
     if not isinstance(asked, dict):
         return faults
-    goods, conditions = _names(asked, "inputs", "outputs"), _names(asked, "composition", "environment")
+    goods, conditions = _names(asked, "inputs", "outputs"), _names(asked, *_CONDITIONS)
     by = _names(asked, "outputs_by")
-    twice = [name for name in dict.fromkeys(goods) if goods.count(name) > 1]
+    twice = _twice(goods)
     twice += [name for name in goods if name in (*conditions, *by, roles.get("unit"))]
     if twice:
         faults.append(f"frontier: {named(dict.fromkeys(twice))} plays two parts among unit, goods and conditions")
@@ -114,5 +178,6 @@ def _names(asked: dict[str, Any], *keys: str) -> list[str]:
     found: list[str] = []
     for key in keys:
         value = asked.get(key, ())
-        found += [name for name in ([value] if isinstance(value, str) else value or ()) if isinstance(name, str)]
+        several = value if isinstance(value, list | dict) else [value]
+        found += [name for name in several if isinstance(name, str)]
     return found

@@ -18,6 +18,8 @@ from benchmodels.errors import (
     SpecificationError,
 )
 from benchmodels.replication.best_practice import fit_frontier
+from benchmodels.replication.choices import steering_of
+from benchmodels.replication.development import development_of
 from benchmodels.replication.keeping_back import KeptBack, keep_back
 from benchmodels.replication.models import model_of
 from benchmodels.replication.tables import Table, load_table
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from benchmodels.flags import ReferenceDistribution
     from benchmodels.frontier import DEAFit
     from benchmodels.ranking import Ranking
+    from benchmodels.replication.choices import Steering
+    from benchmodels.replication.development import GrowthTables
     from benchmodels.replication.study import Asked, Study
     from benchmodels.shrinkage import Shrinkage
 
@@ -63,6 +67,10 @@ class Outcome:
         Best practice of the same units; None where the study asks for none.
     best : Best, optional
         The comparison with it, its ranking, and the average beside it; None where the study asks for no frontier.
+    choices : Steering, optional
+        What units chose, held against the main comparison; None where the study names no choices.
+    development : GrowthTables, optional
+        What growth in amounts consists of; None where the study does not ask.
     parts, calibration : DataFrame, optional
         None where the model does not have them.
     parts_exact : bool
@@ -87,6 +95,8 @@ class Outcome:
     shrinkage: Shrinkage | None
     frontier: DEAFit | None
     best: Best | None
+    choices: Steering | None
+    development: GrowthTables | None
     parts: pd.DataFrame | None
     parts_exact: bool
     calibration: pd.DataFrame | None
@@ -199,7 +209,7 @@ def answer(
         main = ratio if asked.contrast == "ratio" else gap
         _refuse_without_expected(main)
         flags, reference, explained = _verdicts(main, asked)
-        shrinkage = _shrinkage(main)
+        shrinkage, choices = _shrinkage(main), steering_of(study, table, main)
         frontier = fit_frontier(study, table, main.unit.tolist())
         (parts, exact), calibration = _parts(fit), _calibration(fit, study)
         step("rank")
@@ -218,6 +228,8 @@ def answer(
         shrinkage=shrinkage,
         frontier=frontier,
         best=best,
+        choices=choices,
+        development=development_of(study, table),
         parts=parts,
         parts_exact=exact,
         calibration=calibration,
@@ -225,7 +237,7 @@ def answer(
         overall=float(fit.design.outcome.sum() / fit.design.size.sum()),
         explained=explained,
         certificate=str(fit.certificate),
-        notes=_notes(caught, ranking),
+        notes=_notes(caught, table, ranking),
     )
 
 
@@ -352,11 +364,11 @@ def _ranking(
         return None
 
 
-def _notes(caught: Sequence[warnings.WarningMessage], ranking: Ranking | None) -> tuple[str, ...]:
-    """Keep our own warnings as notes, once each; hand all others on to where they were going."""
+def _notes(caught: Sequence[warnings.WarningMessage], table: Table, ranking: Ranking | None) -> tuple[str, ...]:
+    """Keep how rows were made and our own warnings, once each; hand all others on to where they were going."""
     for item in caught:
         if not issubclass(item.category, BenchmodelsWarning):
             warnings.warn_explicit(item.message, item.category, item.filename, item.lineno, source=item.source)
     told = [str(item.message) for item in caught if issubclass(item.category, BenchmodelsWarning)]
     # What is told of rows and units is told of those that are published: the fit never saw the others.
-    return tuple(dict.fromkeys([*told, *(ranking.notes if ranking is not None else ())]))
+    return tuple(dict.fromkeys([*table.notes, *told, *(ranking.notes if ranking is not None else ())]))

@@ -12,6 +12,7 @@ import pandas as pd
 from benchmodels.errors import SpecificationError
 from benchmodels.replication.agreement import tolerances
 from benchmodels.replication.best_practice import frontier_table
+from benchmodels.replication.choices import choices_table
 from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
 from benchmodels.replication.keeping_back import keep_back
 from benchmodels.replication.origin import hash_study, input_record
@@ -111,6 +112,10 @@ def _write_tables(outcome: Outcome, folder: Path, *, danish_csv: bool) -> None:
     tables = {outcome.study.id: outcome.to_frame()}
     if outcome.frontier is not None:
         tables[f"{outcome.study.id}-frontier"] = frontier_table(outcome.frontier, outcome.best)
+    if outcome.choices is not None:
+        tables[f"{outcome.study.id}-choices"] = choices_table(outcome.choices, scale=outcome.study.comparison.scale)
+    if outcome.development is not None:
+        tables |= {f"{outcome.study.id}-{name}": table for name, table in outcome.development.tables().items()}
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
         if danish_csv:

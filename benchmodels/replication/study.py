@@ -12,19 +12,20 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.families import FamilyName, Link
 from benchmodels.reference import Method
 from benchmodels.replication.faults import COUNTS, SHARES, cross_faults, named
+from benchmodels.replication.section import Development, Growth, Name
+from benchmodels.replication.section import Section as _Section
 from benchmodels.roles import Missing
 
-__all__ = ["Language", "Study", "Texts", "parse_study", "read_study", "shipped_studies"]
+__all__ = ["Language", "Study", "Texts", "more_studies", "parse_study", "read_study", "shipped_studies"]
 
 Language = Literal["da", "en"]
-Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scalar = str | int | float | bool
 
 
@@ -38,10 +39,10 @@ Replicates = Annotated[int, Field(ge=0), AfterValidator(_none_or_many)]
 
 _FOLDER = Path(__file__).parent / "studies"
 _SHIPPED = ("special-education", "school-absence", "sheltered-housing")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+_MORE = (
+    *("absence-level", "absence-high", "absence-onset", "absence-duration"),
+    *("special-education-steering", "special-education-entry"),
+)
 
 
 class Heading(_Section):
@@ -59,6 +60,31 @@ class Aggregate(_Section):
     sum: list[Name] = Field(min_length=1, description="Columns that are summed; all others must be constant.")
 
 
+class Courses(_Section):
+    """One row per pupil and month made one row per pupil, before rows are kept and summed.
+
+    Columns of the new table: the unit, the pupil, the year, the columns that are kept, days under their own names, and
+    as 0 or 1 `pupils` (always 1), `high`, `sudden`, `gradual`, `from_the_start`, `onset_told`, `onset_untold`,
+    `transient`, `permanent`, `duration_told`, `duration_untold`.
+    """
+
+    pupil: Name = Field(description="Column that names the pupil.")
+    month: Name = Field(description="Column of months.")
+    absent: Name = Field(description="Column of days or lessons absent.")
+    possible: Name = Field(description="Column of days or lessons possible, in the same unit of measure.")
+    year: Name | None = Field(None, description="Column of school years; each is told by itself.")
+    months: list[str | int] = Field(
+        default_factory=list, description="Months in their order; not needed where they are written as 2023-08."
+    )
+    threshold: float = Field(0.10, gt=0, lt=1, description="Share of what is possible that high absence is above.")
+    window: int = Field(3, ge=2, le=6, description="Months that absence is taken over before it rose and at the end.")
+    keep: list[Name] = Field(default_factory=list, description="Columns of the pupil's own, the same in every month.")
+
+    def columns(self) -> list[str]:
+        """Return the columns of the table of months that are named, beside the unit."""
+        return [*filter(None, (self.pupil, self.month, self.absent, self.possible, self.year)), *self.keep]
+
+
 class Data(_Section):
     """The table: a bundled data set or a file."""
 
@@ -70,6 +96,7 @@ class Data(_Section):
     )
     encoding: Name = Field("utf-8-sig", description="Encoding of a CSV file; UTF-8 with or without mark by default.")
     sheet: Name | None = Field(None, description="Sheet of an XLSX file; else the first.")
+    courses: Courses | None = Field(None, description="Courses of absence told from pupils' months, before all else.")
     filter: dict[str, Scalar | list[Scalar]] = Field(
         default_factory=dict, description="Rows kept: column = value, or a list of values."
     )
@@ -87,7 +114,10 @@ class Roles(_Section):
     sampling_weights: Name | None = Field(None, description="Design weights of a survey.")
     period: Name | None = Field(None, description="Year, half-year or month.")
     cluster: Name | None = Field(None, description="School or person within the unit.")
-    choice: list[Name] = Field(default_factory=list, description="Columns under the unit's own control.")
+    choice: list[Name] = Field(
+        default_factory=list,
+        description="What the unit chooses itself: never in the expected value, held against differences afterwards.",
+    )
 
     def columns(self) -> list[str]:
         """Return the columns that are named by a role, once each."""
@@ -221,6 +251,7 @@ class Texts(_Section):
     sources: list[Name] = Field(default_factory=list, description="Where the table comes from.")
     words: Words | None = Field(None, description="What a unit is called; a municipality by default.")
     frontier: Goods | None = Field(None, description="Goods in a sentence, where the study has a frontier.")
+    development: Growth | None = Field(None, description="People and money in a sentence about development.")
 
 
 class Study(_Section):
@@ -240,6 +271,7 @@ class Study(_Section):
     comparison: Asked
     disclosure: Disclosure | None = Field(None, description="Which small counts are kept back; none by default.")
     frontier: Frontier | None = Field(None, description="Best practice beside the average; none by default.")
+    development: Development | None = Field(None, description="What growth consists of; none by default.")
     texts: dict[Language, Texts] = Field(min_length=1)
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -279,8 +311,17 @@ class Study(_Section):
 
 
 def shipped_studies() -> dict[str, Path]:
-    """Return the studies that come with the package: id and file."""
+    """Return the three studies of the demonstration: id and file."""
     return {name: _FOLDER / f"{name}.toml" for name in _SHIPPED}
+
+
+def more_studies() -> dict[str, Path]:
+    """Return the other studies that come with the package: id and file.
+
+    Courses of absence from pupils' months, start in special provision in grade 0, and special education with what
+    municipalities choose; on simulated tables, and on others of the same columns.
+    """
+    return {name: _FOLDER / f"{name}.toml" for name in _MORE}
 
 
 def read_study(path: str | Path) -> Study:
@@ -309,7 +350,7 @@ def read_study(path: str | Path) -> Study:
         raise SpecificationError(f"study file {path}: not UTF-8 at byte {error.start}") from error
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or brackets without end
         raise SpecificationError(f"study file {path}: not valid TOML: {error}") from error
     return parse_study(table, name=str(path), folder=path.parent)
 

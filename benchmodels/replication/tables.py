@@ -6,6 +6,7 @@ import csv
 import difflib
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from benchmodels.errors import DataError
+from benchmodels.replication.pupil_courses import pupils_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -44,6 +46,8 @@ class Table:
         What the table says of its own origin.
     simulated : bool
         The figures are simulated.
+    notes : tuple of str
+        What a reader must know of how the rows were made.
     """
 
     frame: pd.DataFrame
@@ -53,6 +57,7 @@ class Table:
     rows: int
     source: str
     simulated: bool
+    notes: tuple[str, ...] = ()
 
 
 def load_table(
@@ -92,7 +97,8 @@ def load_table(
         if path is None:  # the study was checked to have one of the two
             raise DataError(f"study {study.id!r} names no data")
         options = spec.model_dump(include={"sep", "decimal", "encoding", "sheet"})
-        frame = read_table(path, **options, labels=[study.roles.unit])
+        pupil = [] if spec.courses is None else [spec.courses.pupil]
+        frame = read_table(path, **options, labels=[study.roles.unit, *pupil])
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         # Labels as their own study reads them: a code keeps its zeros there, and may be a number here.
         labels = read_table(path, **options, labels=list(without)) if without else frame
@@ -114,8 +120,15 @@ def _prepared(study: Study, frame: pd.DataFrame, kept: pd.Series[bool], *, name:
     attrs = dict(frame.attrs)
     if not rows:
         raise DataError(f"{name}: the table has no rows")
-    frontier = study.frontier.columns() if study.frontier is not None else []
-    require_columns(frame, [*study.roles.columns(), *spec.filter, *frontier], name=name)
+    notes = _told(attrs)
+    if spec.courses is not None:
+        asked = spec.courses
+        require_columns(frame, [study.roles.unit, *asked.columns()], name=name)
+        used = re.findall(r"\w+", study.model.formula) + [*study.roles.columns(), *spec.filter]
+        frame, told = pupils_of(frame, asked, unit=study.roles.unit, kept=kept, used=used, name=name)
+        notes, kept = (*notes, *told), pd.Series(True, index=frame.index)
+    named = [name for part in (study.frontier, study.development) if part is not None for name in part.columns()]
+    require_columns(frame, [*study.roles.columns(), *spec.filter, *named], name=name)
     frame = frame[kept.to_numpy()]
     if frame.empty:
         raise DataError(f"{name}: no row is left without the units kept back")
@@ -126,6 +139,7 @@ def _prepared(study: Study, frame: pd.DataFrame, kept: pd.Series[bool], *, name:
             there = sorted(frame[column].dropna().astype(str).unique())[:10]
             raise DataError(f"{name}: no row has {column} = {wanted!r}; there is {', '.join(there)}")
         frame = chosen
+    _refuse_varying_choices(frame, study, name=name)
     cases = frame.reset_index(drop=True)
     if spec.aggregate is not None:
         frame = _summed(frame, by=spec.aggregate.by, columns=spec.aggregate.sum, name=name)
@@ -138,7 +152,29 @@ def _prepared(study: Study, frame: pd.DataFrame, kept: pd.Series[bool], *, name:
         rows=rows,
         source=str(attrs.get("source", "")),
         simulated=bool(attrs.get("simulated", False)),
+        notes=notes,
     )
+
+
+def _told(attrs: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return what a table says that its readers must know."""
+    notes = attrs.get("notes", ())
+    return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, tuple | list) else ()
+
+
+def _refuse_varying_choices(frame: pd.DataFrame, study: Study, *, name: str) -> None:
+    """Raise DataError where a unit has more than one value of what it is to have chosen."""
+    unit = study.roles.unit
+    for column in study.roles.choice:
+        met = frame.groupby(unit, sort=False, observed=True)[column].nunique(dropna=False)
+        varying = met.index[met > 1].tolist()
+        if varying:
+            there = frame.loc[frame[unit] == varying[0], column].drop_duplicates().head(3)
+            values = ", ".join("nothing" if pd.isna(value) else repr(str(value)) for value in there)
+            raise DataError(
+                f"{name}: choice {column!r} is not one per unit: {len(varying)} of {len(met)} have more than one value "
+                f"(unit {varying[0]!r} in {unit!r} has {values}). A choice is the unit's own, the same in all its rows"
+            )
 
 
 def _summed(frame: pd.DataFrame, *, by: list[str], columns: list[str], name: str) -> pd.DataFrame:
@@ -150,8 +186,11 @@ def _summed(frame: pd.DataFrame, *, by: list[str], columns: list[str], name: str
     groups = frame.groupby(by, sort=False, observed=True, dropna=False)
     rest = [column for column in frame.columns if column not in {*by, *columns}]
     constant = [column for column in rest if int(groups[column].nunique(dropna=False).max()) == 1]
-    parts = {**dict.fromkeys(constant, "first"), **dict.fromkeys(columns, "sum")}
-    return groups.agg(parts).reset_index()
+    # A sum with a part missing is missing: it is no smaller sum.
+    sums = groups[columns].sum().where(groups[columns].count().eq(groups.size(), axis=0))
+    whole = pd.concat([groups[constant].first(), sums], axis=1).reset_index()
+    whole.attrs = dict(frame.attrs)
+    return whole
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str], *, name: str) -> None:

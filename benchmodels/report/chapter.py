@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchmodels.beside import AverageBesideBest
     from benchmodels.comparison import Comparison, Coverage
     from benchmodels.flags import ReferenceDistribution
+    from benchmodels.report.development import Development
 
 __all__ = ["BestPractice", "Chapter", "Labels"]
 
@@ -153,6 +154,13 @@ class Chapter:
     frontier : BestPractice, optional
     beside : AverageBesideBest, optional
         Average practice beside best practice, where both are of the outcome.
+    choices : DataFrame, optional
+        What units chose, held against the main figure, one row per term: choice, category, reference, estimate, lower,
+        upper, p, p_choice, measure ('difference' on the scale told, or 'log ratio'), units, tau, i2, r2, withheld.
+    choice_notes : sequence of str
+        What a reader of it must know.
+    development : Development, optional
+        What growth in amounts consists of, for each unit and for all together.
     explained : float
         Share of the variation between units that composition explains; NaN where not known.
     scale, decimals : float, int
@@ -190,6 +198,9 @@ class Chapter:
     limits: pd.DataFrame | None = None
     frontier: BestPractice | None = None
     beside: AverageBesideBest | None = None
+    choices: pd.DataFrame | None = None
+    choice_notes: Sequence[str] = ()
+    development: Development | None = None
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -13,6 +13,8 @@ from markupsafe import Markup
 from benchmodels.errors import SpecificationError
 from benchmodels.report.beside import beside_caption
 from benchmodels.report.best_practice import few_words, method_words
+from benchmodels.report.choices import choices_view
+from benchmodels.report.development import development_view, growth_rows, with_growth
 from benchmodels.report.figures import Values, caterpillar, funnel, overlap
 from benchmodels.report.limits import (
     LOW_OVERLAP,
@@ -80,7 +82,7 @@ def render_page(
     data = {
         "units": labels,
         "studies": [
-            {"id": view["id"], "rows": {number[r.label]: r.words(view["w"]) for r in view["rows"]}} for view in views
+            {"id": view["id"], "rows": {number[r.label]: _told(view, r) for r in view["rows"]}} for view in views
         ],
         "words": {"chosen": base.table["chosen"], "missing": base.table["chosen_missing"]},
     }
@@ -130,7 +132,12 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "frontier_few": few_words(chapter, w),
         "frontier_method": method_words(chapter, w),
         "beside_caption": beside_caption(chapter, w),
-        "notes": _notes(chapter, w),
+        "choices": choices_view(chapter, w),
+        "development": development_view(chapter, w),
+        "development_notes": _notes(() if chapter.development is None else chapter.development.notes, w),
+        "growth": growth_rows(chapter, w),
+        "choice_notes": _notes(chapter.choice_notes, w),
+        "notes": _notes(chapter.notes, w),
         "drawings": _drawings(chapter, rows, w),
         "y_label": {
             "funnel": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
@@ -152,6 +159,11 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
     }
 
 
+def _told(view: dict[str, Any], row: Row) -> dict[str, Any]:
+    words = row.words(view["w"])
+    return with_growth(words, view["growth"].get(row.label)) if view["development"] else words
+
+
 def _one_reason(rows: list[Row]) -> str:
     """Return why every unit is withheld, where it is the same for all; else nothing."""
     reasons = {row.withheld if row.different == "withheld" else "" for row in rows}
@@ -163,9 +175,9 @@ def _counts(verdicts: list[str], w: Wording) -> list[str]:
     return [w.number(count) for count in (above + below, above, below)]
 
 
-def _notes(chapter: Chapter, w: Wording) -> list[tuple[str, str]]:
+def _notes(notes: Sequence[str], w: Wording) -> list[tuple[str, str]]:
     """Return each note and its language: English, as it was said, where this language has no words for it."""
-    told = [(note, w.translated(note)) for note in chapter.notes]
+    told = [(note, w.translated(note)) for note in notes]
     return [(first_upper(ours), "en" if ours == note else w.lang) for note, ours in told]
 
 

@@ -209,8 +209,9 @@ def test_pages(service: Service, size: int) -> None:
     whole = ask()
     pd.testing.assert_frame_equal(table, whole)
     sides = [body["side"] for path, body in service.asked if path == "statistik" and body["side_størrelse"] == size]
-    assert sides == list(range(1, -(-11 // size) + 2))
-    assert len(table.attrs["sha256_of_pages"]) == len(sides)
+    turned = [side for side in sides if side != 0]
+    assert turned == list(range(1, -(-11 // size) + 2))
+    assert len(table.attrs["sha256_of_pages"]) == len(turned)
 
 
 def test_pages_that_are_capped_are_read_on(service: Service) -> None:
@@ -260,6 +261,45 @@ def test_pages_that_are_wrong(service: Service) -> None:
             Uddannelsesstatistik(page_size=size)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("size", [4, 11, 12])
+@pytest.mark.parametrize("first", ["from 0", "400", "500", "same", "words", "empty"])
+def test_page_0_is_looked_at(service: Service, monkeypatch: pytest.MonkeyPatch, size: int, first: str) -> None:
+    """Whether a service counts from 0 or 1, and whatever it says of page 0, no row is lost or there twice."""
+    whole = service.rows
+
+    def turned(body: dict[str, object], status: int, content: bytes) -> tuple[int, bytes]:
+        number, rows_asked = int(str(body["side"])), int(str(body["side_størrelse"]))
+        if first == "from 0":
+            return 200, json.dumps(whole[number * rows_asked : (number + 1) * rows_asked]).encode()
+        refused = {"400": (400, b"{}"), "500": (500, b"{}"), "words": (200, b'"no"'), "empty": (200, b"[]")}
+        if number == 0:
+            return refused.get(first, (200, json.dumps(whole[:rows_asked]).encode()))
+        return status, content
+
+    service.change = turned
+    client = Uddannelsesstatistik(page_size=size, transport=quick(service).transport)
+    table = ask(client)
+    assert sorted(map(tuple, table[[SCHOOL, YEAR]].to_numpy())) == sorted(
+        (str(row[f"{SCHOOL}.[Beliggenhedskommune]"]), str(row[f"{YEAR}.[Skoleår]"])) for row in whole
+    )
+    # Kept answers say the same without the service.
+    asked = [path for path, _ in service.asked].count("statistik")
+    # What is kept has the time to the second: one pause shows that it is not asked for again online either.
+    paused = (first, size) == ("400", 4)
+    time.sleep(1.1 if paused else 0.0)
+    for offline in ("0", "1") if paused else ("1",):
+        monkeypatch.setenv("BENCHMODELS_OFFLINE", offline)
+        pd.testing.assert_frame_equal(ask(client), table)
+        assert [path for path, _ in service.asked].count("statistik") == asked
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_failure_at_page_0_is_no_answer(service: Service, status: int) -> None:
+    service.change = lambda body, found, content: (status, b"{}") if body["side"] == 0 else (found, content)
+    with pytest.raises(ServiceError):
+        ask(quick(service))
+
+
 def test_pages_of_two_days_are_read_again(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Uddannelsesstatistik(page_size=6)
     ask(client)
@@ -272,7 +312,7 @@ def test_pages_of_two_days_are_read_again(service: Service, tmp_path: Path, monk
     with pytest.raises(DataError, match="two versions of the data"):
         ask(client)
     monkeypatch.delenv("BENCHMODELS_OFFLINE")
-    assert len(ask(client)) == 11 and len(service.asked) == before + 3
+    assert len(ask(client)) == 11 and [body["side"] for _, body in service.asked[before:]] == [1, 0, 2, 3]
 
 
 def test_a_measure_that_has_a_new_name(service: Service) -> None:

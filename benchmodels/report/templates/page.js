@@ -102,6 +102,35 @@
     body.appendChild(axis);
   }
 
+  function drawGrowth(root, told) {
+    all("tbody[data-growth]", root).forEach(function (body) {
+      var kind = body.dataset.growth;
+      body.replaceChildren();
+      told[kind].forEach(function (entry, i) {
+        var row = cell("tr", null, kind === "rows" && i === told.rows.length - 1 ? "last" : "");
+        var name = cell("th", entry[0]);
+        name.scope = "row";
+        row.append(name);
+        if (kind !== "rows") {
+          entry.slice(1).forEach(function (text) { row.append(cell("td", text, "n")); });
+          body.appendChild(row);
+          return;
+        }
+        var track = cell("div", null, "track two");
+        var drawn = cell("td", null);
+        var value = cell("td", entry[1], "value");
+        track.setAttribute("aria-hidden", "true");
+        place(track, "zero", told.zero);
+        if (entry[2]) { place(track, "bar " + entry[2][2], entry[2][0], entry[2][0] + entry[2][1]); }
+        if (entry[4]) { place(track, "bar all", entry[4][0], entry[4][0] + entry[4][1]); }
+        value.append(cell("span", entry[3], "note"));
+        drawn.appendChild(track);
+        row.append(drawn, value);
+        body.appendChild(row);
+      });
+    });
+  }
+
   function tag(svg, mark, label) {
     var text = document.createElementNS(svg.namespaceURI, "text");
     var width = svg.viewBox.baseVal.width;
@@ -147,6 +176,7 @@
       table.hidden = words.goods.length === 0;
       drawGoods(table.tBodies[0], words.goods);
     });
+    if (words.growth) { drawGrowth(root, words.growth); }
     all("table.beside", root).forEach(function (table) {
       if (words.beside) { drawBeside(table.tBodies[0], words.beside); }
     });
