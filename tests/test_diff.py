@@ -223,8 +223,84 @@ def test_a_manifest_alone_is_compared_alone(pair: tuple[Path, Path], runs: Path,
     shutil.copy(runs / "level" / "manifest.json", tmp_path / "alone" / "manifest.json")
     found = compare_runs(pair[0], tmp_path / "alone" / "manifest.json")
     assert lines(found, "study") == ["small: comparison.level: 0.95 -> 0.8"]
-    assert lines(found, "files") == [f"small.csv: is not in {tmp_path / 'alone'}, so that it is not compared"]
+    assert lines(found, "uncompared") == [
+        f"{name}: is not in {tmp_path / 'alone'}, so that it is not compared" for name in ("small.csv", "index.html")
+    ]
     assert not lines(found, "why")
+    (tmp_path / "twin").mkdir()
+    shutil.copy(pair[0] / "manifest.json", tmp_path / "twin" / "manifest.json")
+    found = compare_runs(pair[0], tmp_path / "twin")
+    assert found.ok
+    assert found.uncompared == ("small.csv", "index.html")
+    assert found.to_text().splitlines()[0].endswith(": no difference in what was compared")
+
+
+def test_pages_are_compared_but_for_the_day(pair: tuple[Path, Path]) -> None:
+    a, b = pair
+    page = (b / "index.html").read_text(encoding="utf-8")
+    table = content(b)
+    day = table["created"][:10]
+    (b / "index.html").write_text(page.replace(day, "2025-01-31"), encoding="utf-8", newline="\n")
+    put(b, table | {"created": "2025-01-31T12:00:00+00:00"})
+    relisted(b, "index.html")
+    assert compare_runs(a, b).ok
+    (b / "index.html").write_text(page.replace("Ikke årsag.", "Årsag."), encoding="utf-8", newline="\n")
+    put(b, table)
+    relisted(b, "index.html")
+    found = compare_runs(a, b)
+    assert not found.ok
+    [line] = lines(found, "page")
+    assert line.startswith("index.html: differs in 1 places, first: ")
+    assert "Årsag." in line
+    (b / "index.html").write_bytes(b"\xff")
+    assert lines(compare_runs(a, b), "page")[0].startswith("index.html: cannot be read ('utf-8' codec")
+
+
+def test_lists_of_files_and_pictures_are_compared(pair: tuple[Path, Path]) -> None:
+    a, b = pair
+    for folder in pair:
+        (folder / "figures").mkdir(exist_ok=True)
+        for name in ("figures/x.svg", "figures/x.png"):
+            (folder / name).write_bytes(b"<svg/>")
+            relisted(folder, name)
+    assert compare_runs(a, b).ok
+    (b / "more.html").write_text("x", encoding="utf-8")
+    relisted(b, "more.html")
+    (b / "figures" / "x.svg").write_bytes(b"<svg><g/></svg>")
+    relisted(b, "figures/x.svg")
+    found = compare_runs(a, b)
+    assert not found.ok
+    assert lines(found, "files") == [
+        "more.html: only in the second",
+        "1 other file differs, by the hash: figures/x.svg",
+    ]
+    (b / "figures" / "x.svg").write_bytes(b"<svg/>")
+    assert lines(compare_runs(a, b), "files")[1].startswith("figures/x.svg: in ")
+    (b / "more.html").unlink()
+    (b / "figures" / "x.svg").unlink()
+    (b / "figures" / "x.svg").symlink_to("/etc/hostname")
+    found = compare_runs(a, b)
+    assert lines(found, "files") == ["more.html: only in the second", lines(found, "files")[1]]
+    table = content(a)
+    del table["files"]["small.csv"]
+    put(a, table)
+    assert lines(compare_runs(a, b), "tables") == ["small.csv: only in the second"]
+
+
+def test_a_danish_table_is_held_against_its_like(runs: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(runs / "words", tmp_path / name)
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert compare_runs(a, b).ok
+    text = (b / "small.da.csv").read_text(encoding="utf-8-sig")
+    (b / "small.da.csv").write_text(text.replace(",", "."), encoding="utf-8-sig", newline="")
+    relisted(b, "small.da.csv")
+    found = compare_runs(a, b)
+    assert not found.ok
+    told = [line for line in lines(found, "tables") if "observed_rate" in line]
+    assert len(told) == 1
+    assert told[0].startswith("small.da.csv: observed_rate: 3 of 3 differ, most ")
+    assert "(with a point)" in told[0]
 
 
 def test_studies_that_only_one_has_and_those_kept_back_together(runs: Path, tmp_path: Path) -> None:

@@ -20,8 +20,6 @@ from benchmodels.replication.agreement import (
     TOLERANCES,
     Cells,
     compare_cells,
-    compare_shown,
-    compare_words,
     kind_of,
     number,
     read_cells,
@@ -31,6 +29,7 @@ from benchmodels.replication.crate import write_crate
 from benchmodels.replication.folder import write_csv
 from benchmodels.replication.manifest import read_manifest, short
 from benchmodels.replication.origin import WITHHELD, hash_study
+from benchmodels.replication.shown import compare_shown, compare_words
 from benchmodels.replication.verification import verify_folder
 
 from .test_cli import ROWS, STUDY
@@ -267,33 +266,76 @@ def test_tables_that_cannot_be_read(tmp_path: Path, text: bytes, told: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "places"),
+    ("a", "b", "lang", "places"),
     [
-        ("5,042151882602865 %", "5,042151882602864 %", 0),
-        ("5.042151882602865 %", "5.042151882602864 %", 0),
-        ("kl. 2,1e-16 (priser)", "kl. 3e-16 (priser)", 0),
-        ("1.234 kr.", "1.235 kr.", 1),
-        ("1.234,5 kr.", "1.234,6 kr.", 1),
-        ("over, 5,0", "under, 5,0", 1),
-        ("p12a3 4", "p12a4 4", 1),
-        ("1, 2, 3", "1, 2", 1),
-        ("Version 0.4.0", "Version 0.4.1", 1),
+        ("5,042151882602865 %", "5,042151882602864 %", "da", 0),
+        ("5.042151882602865 %", "5.042151882602864 %", "en", 0),
+        ("5.042151882602865 %", "5.042151882602864 %", "da", 0),
+        ("kl. 2,1e-16 (priser)", "kl. 3e-16 (priser)", "da", 0),
+        ("1.234 kr.", "1.235 kr.", "da", 1),
+        ("1.234,5 kr.", "1.234,6 kr.", "da", 1),
+        ("over, 5,0", "under, 5,0", "da", 1),
+        ("p12a3 4", "p12a4 4", "en", 1),
+        ("1, 2, 3", "1, 2", "en", 1),
+        ("Version 0.4.0", "Version 0.4.1", "en", 1),
+        # The mark of decimals taken away, or moved.
+        ("p = 0.05", "p = 5", "en", 1),
+        ("p = 0,05", "p = 5", "da", 1),
+        ("gap 2.5 points", "gap 25 points", "en", 1),
+        ("gap 2.5 points", "gap 25 points", "da", 1),
+        ("1.26", "126", "en", 1),
+        ("1,26", "126", "da", 1),
+        ("1.260", "1.26", "da", 1),
+        ("1,260", "1.26", "en", 1),
+        ("1.260", "1.26", "en", 0),
+        ("1.234", "1,234", "en", 1),
+        ("1.234", "1,234", "da", 1),
+        ("0.125", "0.12500000000000003", "da", 0),
+        ("0.125", "125", "da", 1),
+        # Whole numbers have no last digits.
+        ("1234567890", "1234567891", "en", 1),
+        ("1.234", "1234", "da", 1),
+        ('<td data-value="12.125">', '<td data-value="12.125000000000002">', "da", 0),
+        ('<td data-value="12.125">', '<td data-value="12125">', "da", 1),
+        ('<td title="12.125 kr.">', '<td title="12.125000000000002 kr.">', "da", 1),
+        ("1e999", "2e999", "en", 1),
     ],
 )
-def test_words_to_the_letter_and_numbers_as_figures(a: str, b: str, places: int) -> None:
+def test_words_to_the_letter_and_numbers_as_figures(a: str, b: str, lang: Any, places: int) -> None:
     for one, other in ((a, b), (b, a)):
-        found, left, right = compare_words(one, other)
+        found, left, right = compare_words(one, other, lang=lang)
         assert min(found, 1) == places
         assert (left == right == "") is (places == 0)
 
 
 def test_numbers_rounded_to_their_neighbour_are_set_apart() -> None:
-    for a, b in (("99,9 %", "100 %"), ("5.0 of 6", "5.1 of 6"), ("5.041 kr.", "5.042 kr."), ("1,05", "1,06")):
-        assert compare_shown(a, b, rounding=True)[:2] == (0, 1)
-        assert compare_shown(a, b, rounding=False)[:2] == (1, 0)
-    for a, b in (("99,8 %", "100 %"), ("5.0", "5.2"), ("5.041", "5.043"), ("above 5", "below 5"), ("5", "")):
-        assert compare_shown(a, b, rounding=True)[:2] == (1, 0)
-    assert compare_shown("1.0 a 2.0", "1.1 b 2.0", rounding=True) == (1, 1, "1.0 a ", "1.1 b ")
+    cases: tuple[tuple[str, str, Any, float], ...] = (
+        ("99,8 %", "99,9 %", "da", 99.85), ("5.0 of 6", "5.1 of 6", "en", 5.05), ("5.041", "5.042", "en", 5.0415),
+        ("1,05", "1,06", "da", 1.055 + 1e-9), ("-0.1", "-0.2", "en", 0.15), ("1.234,5", "1.234,6", "da", 1234.55),
+    )  # fmt: skip
+    for a, b, lang, half in cases:
+        assert compare_shown(a, b, figures=[0.0, half, 1e9], lang=lang)[:2] == (0, 1)
+        for figures in ([], [half * 1.01], [0.0, 1e9], [float(half) + 2e-5 * max(1.0, half / 100)]):
+            assert compare_shown(a, b, figures=figures, lang=lang)[:2] == (1, 0)
+    others: tuple[tuple[str, str, Any, float], ...] = (
+        ("99,7 %", "99,9 %", "da", 99.8), ("5.0", "5.2", "en", 5.1), ("5.041", "5.043", "en", 5.042),
+        ("above 5", "below 5", "en", 5), ("5", "", "en", 5), ("30", "31", "en", 30.5),
+        ("5.041 kr.", "5.042 kr.", "da", 5041.5), ("99,9 %", "100 %", "da", 99.95),
+        ("rank 3 of 98", "rank 4 of 98", "da", 3.5), ("0.1", "-0.1", "en", 0.0),
+    )  # fmt: skip
+    for a, b, lang, half in others:
+        assert compare_shown(a, b, figures=[half], lang=lang)[:2] == (1, 0)
+    assert compare_shown("1.0 a 2.0", "1.1 b 2.0", figures=[1.05]) == (1, 1, "1.0 a ", "1.1 b ")
+
+
+def test_a_danish_table_with_points_for_commas_is_another_table(tmp_path: Path) -> None:
+    (tmp_path / "t.da.csv").write_text("unit;ratio\r\nÆrø;1,5\r\n", encoding="utf-8-sig")
+    (tmp_path / "u.da.csv").write_text("unit;ratio\r\nÆrø;1.5\r\n", encoding="utf-8-sig")
+    comma, point = (read_cells(tmp_path / name) for name in ("t.da.csv", "u.da.csv"))
+    for one, other in ((comma, point), (point, comma)):
+        [column] = compare_cells(one, other).beyond
+        assert {column.recorded, column.found} == {"1.5", "1.5 (with a point)"}
+    assert compare_cells(point, point).ok
 
 
 # ---- a folder that is as it was made ---------------------------------------------------------------------------
@@ -443,7 +485,9 @@ def test_tampered_danish_table_page_and_record(out: Path) -> None:
     assert "manifest.json: data.rows of small: 7 recorded, 6 when run again" in told
 
 
-def test_a_page_rounded_otherwise_is_a_note_only_where_figures_moved(made: Path, out: Path, rerun_once: None) -> None:
+def test_a_page_rounded_otherwise_is_a_note_only_where_figures_lie_half_way(
+    made: Path, out: Path, rerun_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "13,5" in page
     (out / "index.html").write_text(page.replace("13,5", "13,6", 1), encoding="utf-8", newline="\n")
@@ -455,10 +499,31 @@ def test_a_page_rounded_otherwise_is_a_note_only_where_figures_moved(made: Path,
         assert b in text
         (out / name).write_text(text.replace(b, f"13{a}539325842696624"), encoding="utf-8-sig", newline="")
         relisted(out, name)
+    [fault] = verify_folder(out).faults
+    assert fault.text.startswith("index.html: differs in 1 places, first: ")
+    # As if the run had come to 13.55, within a hair.
+    real = verification.run_studies
+
+    def halved(studies: Any, *, out: Path, **options: Any) -> Any:
+        found = real(studies, out=out, **options)
+        text = (out / "small.csv").read_text(encoding="utf-8-sig")
+        text = text.replace("13.539325842696629", "13.550000000000001")
+        (out / "small.csv").write_text(text, encoding="utf-8-sig", newline="")
+        return found
+
+    monkeypatch.setattr(verification, "run_studies", halved)
+    shutil.copy(made / "out" / "small.da.csv", out / "small.da.csv")
+    relisted(out, "small.da.csv")
+    whole = (made / "out" / "small.csv").read_text(encoding="utf-8-sig")
+    for cell, stands in (("13.550000000000001", False), ("13.549999999999999", True)):
+        text = whole.replace("13.539325842696629", cell)
+        (out / "small.csv").write_text(text, encoding="utf-8-sig", newline="")
+        relisted(out, "small.csv")
+        assert verify_folder(out).ok is stands
     found = verify_folder(out)
     assert found.ok, found.to_text()
     [note] = found.findings
-    assert note.text.startswith("index.html: 1 numbers are rounded to their neighbour, first: ")
+    assert note.text.startswith("index.html: 1 numbers with decimals are rounded to their neighbour, first: ")
 
 
 def test_the_day_it_was_made_does_not_count(out: Path) -> None:
@@ -471,6 +536,147 @@ def test_the_day_it_was_made_does_not_count(out: Path) -> None:
     put(out, table)
     relisted(out, "index.html")
     assert verify_folder(out).ok
+    (out / "index.html").write_text(page.replace(day, "2025-01-31 2025-01-31"), encoding="utf-8", newline="\n")
+    relisted(out, "index.html")
+    [fault] = verify_folder(out).faults
+    assert fault.about == "page"
+
+
+@pytest.mark.parametrize("created", ["fraudulent", "2026-11-22", "2026-13-01T00:00:00", "20261122T101112", 5, "x" * 99])
+def test_what_is_no_moment_takes_no_word_out_of_the_page(out: Path, created: object) -> None:
+    put(out, content(out) | {"created": created})
+    with pytest.raises(DataError, match="the manifest is damaged: created: "):
+        verify_folder(out)
+
+
+def test_the_files_are_those_that_a_rerun_writes(out: Path, rerun_once: None) -> None:
+    (out / "conclusions.html").write_text("<h1>Ærø snyder</h1>", encoding="utf-8")
+    relisted(out, "conclusions.html")
+    [fault] = verify_folder(out).faults
+    assert fault.text == "conclusions.html: is in the manifest, and was not written when run again"
+    (out / "conclusions.html").unlink()
+    (out / "index.html").unlink()
+    table = content(out)
+    for name in ("conclusions.html", "index.html"):
+        del table["files"][name]
+    put(out, table)
+    [fault] = verify_folder(out).faults
+    assert fault.text == "index.html: written when run again, not recorded"
+
+
+def test_a_whole_number_of_the_page_never_moves(out: Path, rerun_once: None) -> None:
+    """Though a figure of a table moved by its last digit."""
+    text = (out / "small.csv").read_text(encoding="utf-8-sig")
+    assert "13.539325842696629" in text
+    text = text.replace("13.539325842696629", "13.539325842696627")
+    (out / "small.csv").write_text(text, encoding="utf-8-sig", newline="")
+    relisted(out, "small.csv")
+    assert verify_folder(out).ok
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert ">0 af 3<" in page
+    page = page.replace(">0 af 3<", ">1 af 3<", 1)
+    (out / "index.html").write_text(page, encoding="utf-8", newline="\n")
+    relisted(out, "index.html")
+    [fault] = verify_folder(out).faults
+    assert fault.text.startswith("index.html: differs in 1 places, first: ")
+
+
+def test_links_out_of_the_folder_are_not_followed(out: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    away = tmp_path_factory.mktemp("away")
+    shutil.copy(out / "small.csv", away / "small.csv")
+    for name in ("small.csv", "løs.csv"):
+        (out / name).unlink(missing_ok=True)
+        (out / name).symlink_to(away / "small.csv")
+    (out / "loop").symlink_to(away)
+    found = verify_folder(out)
+    assert [fault.text for fault in found.faults] == [
+        "small.csv: is a link that leads out of the folder, or to nothing",
+        "loop: not in the manifest",
+        "løs.csv: not in the manifest",
+    ]
+    assert [table.name for table in found.tables] == ["small.da.csv"]
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------
+
+
+def drawn(outcome: Any, *, folder: Path, lang: str) -> dict[str, str]:
+    """One picture of each kind, as `figures_of` writes them."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    (folder / "figures").mkdir(exist_ok=True)
+    figure = Figure(figsize=(2.0, 1.0))
+    figure.subplots().plot(outcome.to_frame()["ratio"])
+    for kind in ("svg", "png"):
+        with rc_context({"svg.hashsalt": "x"}):
+            figure.savefig(folder / "figures" / f"small-a.{kind}", metadata={"Date": None} if kind == "svg" else {})
+    return {}
+
+
+@pytest.fixture
+def pictured(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("benchmodels.replication.chapters.figures_of", drawn)
+    run_study(read_study(place / "small.toml"), out=place / "out")
+    return place / "out"
+
+
+def test_pictures_are_compared_with_those_drawn_again(pictured: Path) -> None:
+    from PIL import Image
+
+    found = verify_folder(pictured)
+    assert found.ok
+    assert (found.pictures.compared, found.pictures.left) == (2, 0)
+    picture = pictured / "figures" / "small-a.png"
+    with Image.open(picture) as image:
+        image.save(picture, compress_level=1)
+    relisted(pictured, "figures/small-a.png")
+    assert verify_folder(pictured).ok, "the same points in other bytes"
+    with Image.open(picture) as image:
+        image.putpixel((7, 7), (255, 0, 0, 255))
+        image.save(picture)
+    relisted(pictured, "figures/small-a.png")
+    (pictured / "figures" / "small-a.svg").write_bytes(b"<svg/>")
+    relisted(pictured, "figures/small-a.svg")
+    found = verify_folder(pictured)
+    assert [fault.text for fault in found.faults] == [
+        f"figures/small-a.{kind}: is not the picture that was drawn when run again" for kind in ("png", "svg")
+    ]
+    table = content(pictured)
+    put(pictured, table | {"versions": table["versions"] | {"matplotlib": "3.0"}})
+    found = verify_folder(pictured)
+    assert found.ok
+    assert found.to_text().splitlines()[0].endswith("; 2 pictures not compared")
+    assert "note  2 of 2 pictures are not compared, as another matplotlib, benchmodels or platform" in found.to_text()
+    assert json.loads(found.to_json())["pictures"] == {"compared": 0, "not_compared": 2}
+
+
+def bomb() -> bytes:
+    """A picture that says it has 40,000 x 40,000 points."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 40_000, 40_000, 8, 6, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def test_pictures_that_are_none_are_faults(pictured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = shutil.copytree(pictured, pictured.parent / "whole")
+    monkeypatch.setattr(verification, "run_studies", lambda *args, out, **options: shutil.copytree(whole, out))
+    for content_ in (
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+        bomb(),
+        b"\xff\xd8\xff",
+        (pictured / "figures/small-a.png").read_bytes()[:200],
+    ):
+        (pictured / "figures" / "small-a.png").write_bytes(content_)
+        relisted(pictured, "figures/small-a.png")
+        [fault] = verify_folder(pictured).faults
+        assert fault.about == "pictures"
 
 
 def test_missing_and_added_files_are_named(out: Path) -> None:
@@ -711,7 +917,56 @@ def test_a_manifest_of_others_reads_no_file_of_this_machine(
         put(out, table)
         found = verify_folder(out)
         assert not found.rerun
-        assert "was not found (looked in" in found.to_text()
+        assert "lies outside of the folder that holds the result; if it may be read" in found.to_text()
+    # A link beside the result, under the name that is looked for; with the hash withheld any table would do.
+    (out.parent / "small.csv").symlink_to(away)
+    for sha256 in (table["studies"][0]["data"]["sha256"], WITHHELD):
+        table["studies"][0]["data"] |= {"place": "../small.csv", "name": "small.csv", "sha256": sha256}
+        put(out, table)
+        found = verify_folder(out)
+        assert not found.rerun
+        assert "lies outside of the folder that holds the result" in found.to_text()
+        assert verify_folder(out, data=out.parent / "small.csv").ok
+
+
+@pytest.mark.parametrize("kind", ["dataset", "memory", "file"])
+@pytest.mark.parametrize("sha256", ["0" * 64, WITHHELD])
+def test_the_path_of_a_study_of_others_is_never_read(
+    out: Path, tmp_path_factory: pytest.TempPathFactory, kind: str, sha256: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = tmp_path_factory.mktemp("away") / "hemmelig.csv"
+    shutil.copy(out.parent / "small.csv", away)
+    table = content(out)
+    for path in (str(away), "../" * 12 + str(away)[1:]):
+        record = table["studies"][0]
+        record["study"]["data"] = {"path": path}
+        record["data"] = {"name": away.name, "sha256": sha256, "rows": 6, "kind": kind}
+        record["study_sha256"] = hash_study(record["study"])
+        put(out, table)
+        with monkeypatch.context() as patch:
+            patch.setattr("benchmodels.replication.tables.read_table", lambda *a, **k: pytest.fail("it was read"))
+            found = verify_folder(out)
+        assert not found.rerun
+        told = {
+            "dataset": "data of small: hemmelig.csv is recorded as bundled data, and the study reads a file",
+            "memory": "data of small: hemmelig.csv was a table in memory; give that table as data",
+            "file": "data of small: hemmelig.csv was not found (looked in",
+        }
+        assert told[kind] in found.to_text()
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_a_study_that_takes_all_there_is_ends_as_a_finding(
+    out: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def run(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(verification, "run_studies", run)
+    found = verify_folder(out)
+    assert not found.ok
+    [fault] = found.faults
+    assert fault.text == "run again: the study asks for more memory than there is"
 
 
 def test_lines_are_lines_and_no_terminal_obeys_them() -> None:
@@ -783,7 +1038,7 @@ def rerun_once(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_mutations_of_a_manifest_never_end_in_a_traceback(out: Path, rerun_once: None, seed: int) -> None:
     rng = random.Random(seed)
     whole, answers = content(out), {"ok": 0, "fault": 0, "error": 0}

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ from typing import IO
 
 from benchmodels.errors import DataError
 
-__all__ = ["Answer", "ServiceError", "decode", "own_words", "whole_file"]
+__all__ = ["Answer", "ServiceError", "clean", "decode", "own_words", "whole_file"]
 
 # Codecs that a header may name; Python knows others that run escapes or unpack archives.
 _CODECS = frozenset({"utf-8", "iso-8859-1", "iso-8859-15", "latin-1", "windows-1252", "cp1252", "utf-16", "us-ascii"})
+# Classes of the marks that turn the direction of writing.
+_TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 class ServiceError(DataError):
@@ -132,6 +135,38 @@ def decode(content: bytes, content_type: str = "") -> str:
     )
 
 
+def clean(text: str) -> str:
+    r"""Return a text of a service on one line, without what a terminal would obey or no file can hold.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Control characters and line ends are spaces, half characters (lone surrogates) are U+FFFD, and marks that turn
+        the direction of writing are gone.
+
+    Examples
+    --------
+    >>> clean("\x1b[2JÆrø\ud800")
+    ' [2JÆrø\ufffd'
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_harmless, text))
+
+
+def _harmless(letter: str) -> str:
+    kind = unicodedata.category(letter)
+    if kind in ("Cc", "Zl", "Zp"):
+        return " "
+    if kind == "Cs":
+        return "\ufffd"
+    return "" if unicodedata.bidirectional(letter) in _TURNS else letter
+
+
 def own_words(content: bytes, content_type: str) -> tuple[str | None, str]:
     """Return the code and the words of an error body in JSON, XML, HTML or plain text.
 
@@ -174,7 +209,7 @@ def own_words(content: bytes, content_type: str) -> tuple[str | None, str]:
     if tagged:
         code, text = tagged.group(1), words.group(1) if words else text
     text = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>", " ", text)
-    return code and code[:100], " ".join(unescape(text).split())
+    return code and clean(code[:100]), " ".join(clean(unescape(text)).split())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from benchmodels.datasets.answer import clean
 from benchmodels.datasets.jsonstat import read_json
 from benchmodels.errors import DataError, SpecificationError
 
@@ -180,7 +181,11 @@ def _text(found: Mapping[str, Any], name: str, what: str, *, missing: str | None
         return missing
     if not isinstance(one, str) or (missing is None and not one):
         raise DataError(f"{what}: its {name} is {one!r:.60}, not a text")
-    return one
+    told = clean(one)
+    if name == "id" and told != one:
+        # A code is sent back as it is, and stands in addresses and files.
+        raise DataError(f"{what}: its {name} is {one!r:.60}, with characters that no code has")
+    return told
 
 
 def _truth(found: Mapping[str, Any], name: str, what: str, *, missing: bool) -> bool:

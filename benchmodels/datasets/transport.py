@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import IO, Any, Literal, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
-from benchmodels.datasets.answer import Answer, ServiceError, decode, own_words, whole_file
+from benchmodels.datasets.answer import Answer, ServiceError, clean, decode, own_words, whole_file
 from benchmodels.datasets.wire import (
     PIECE,
     check_address,
     closing,
     port_of,
     requests_library,
+    unheard,
     unpacked,
     wait_asked,
     within,
@@ -84,7 +85,8 @@ class Transport:
 
     Notes
     -----
-    A redirect is followed within the same host only, never from https to http. Only gzip is asked for, and a packed
+    A redirect is followed within the same host and port only (or from http to https on their usual ports), never from
+    https to http. A key is sent by https only, but to this machine. Only gzip is asked for, and a packed
     answer that ends before its own end mark is an error, as is one shorter than its ``Content-Length``.
     """
 
@@ -103,6 +105,11 @@ class Transport:
             raise SpecificationError(
                 "the key is not one that can be sent: at least 4 visible ASCII characters without spaces are allowed; "
                 "copy it again (it is not shown here)"
+            )
+        if self.secret is not None and not unheard(self.base):
+            raise SpecificationError(
+                f"{self.base!r:.200} would carry the key readable over the net; give an address that begins with https "
+                "(http is for this machine alone)"
             )
         numbers = (*self.timeout, self.deadline, self.backoff, float(self.retries), float(self.most_bytes))
         if any(not number >= 0 for number in numbers) or not self.deadline > 0 or not self.most_bytes > 0:
@@ -151,7 +158,7 @@ class Transport:
     ) -> ServiceError:
         """Every error of this class is made here, so that none can hold the secret."""
         code = code if code is None else self.scrub(code)
-        return ServiceError(self.scrub(message), status=status, code=code, words=self.scrub(words))
+        return ServiceError(clean(self.scrub(message)), status=status, code=code, words=self.scrub(words))
 
     def _ask(
         self,
@@ -240,11 +247,13 @@ class Transport:
         target = urljoin(address, str(response.headers.get("Location", "")))
         old, new = urlsplit(address), urlsplit(target)
         same = (old.hostname, port_of(old.netloc, old.scheme)) == (new.hostname, port_of(new.netloc, new.scheme))
-        upgraded = old.hostname == new.hostname and (old.scheme, new.scheme) == ("http", "https")
+        usual = (port_of(old.netloc, old.scheme), port_of(new.netloc, new.scheme)) == (80, 443)
+        upgraded = usual and old.hostname == new.hostname and (old.scheme, new.scheme) == ("http", "https")
         if not (same or upgraded) or (old.scheme, new.scheme) == ("https", "http") or new.username is not None:
+            place = f"{new.scheme}://{new.netloc.rpartition('@')[2]}"
             raise self._error(
-                f"{address} sends us on to another host, {new.scheme}://{new.hostname}; nothing was sent "
-                "there: if the service has moved, give the new address as base",
+                f"{address} sends us on to another host or port, {place}; nothing was sent there: if the "
+                "service has moved, give the new address as base",
                 status=response.status_code,
             )
         if method == "POST" and response.status_code not in (307, 308):

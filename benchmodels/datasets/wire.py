@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import threading
 import time
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from benchmodels.errors import DataError, SpecificationError
 
-__all__ = ["check_address", "closing", "port_of", "requests_library", "unpacked", "wait_asked", "within"]
+__all__ = ["check_address", "closing", "port_of", "requests_library", "unheard", "unpacked", "wait_asked", "within"]
 
 PIECE = 1 << 16
 
@@ -102,3 +103,13 @@ def check_address(base: str) -> None:
 def port_of(netloc: str, scheme: str) -> int:
     """Return the port of an address, the usual one when it names none; raise a ValueError when it is no number."""
     return urlsplit(f"//{netloc}").port or (443 if scheme == "https" else 80)
+
+
+def unheard(base: str) -> bool:
+    """Return whether nobody on the way can read what is sent there: https, or a name of this machine itself."""
+    parts = urlsplit(base)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    return False

@@ -8,7 +8,6 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -24,8 +23,6 @@ __all__ = [
     "Cells",
     "ColumnAgreement",
     "compare_cells",
-    "compare_shown",
-    "compare_words",
     "kind_of",
     "read_cells",
     "tolerances",
@@ -36,8 +33,6 @@ Kind = Literal["label", "place", "figure"]
 # What a table's rows are known by, in this order; what repeats all of them is known by its place among its like.
 _KEYS = ("unit", "part", "name")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,4})?", re.ASCII)
-_SHOWN = re.compile(r"((?<![\w.,])-?\d+(?:[.,]\d+)*(?:[eE][-+]?\d{1,4})?(?!\w))", re.ASCII)
-_BEFORE, _AROUND = 25, 50
 _PLACE = re.compile(r"(^|_)rank(_|$)")
 _LABELS = frozenset({*_KEYS, "different", "unusual", "withheld"})
 
@@ -175,8 +170,11 @@ def _keyed(header: Sequence[str], body: Sequence[Sequence[str]], *, danish: bool
 
 
 def _pointed(cell: str) -> str:
-    point = cell.replace(",", ".", 1)
-    return point if _NUMBER.fullmatch(point) else cell
+    """Return a Danish number as others write it; one that is not written the Danish way is marked, and never equal."""
+    if "," in cell:
+        point = cell.replace(",", ".", 1)
+        return point if _NUMBER.fullmatch(point) else cell
+    return f"{cell} (with a point)" if "." in cell and _NUMBER.fullmatch(cell) else cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,77 +330,3 @@ def _largest(column: str, row: Mapping[str, str]) -> float:
 def number(cell: str) -> float:
     """Return a cell as a number; NaN where it is none."""
     return float(cell) if _NUMBER.fullmatch(cell) else math.nan
-
-
-def compare_words(recorded: str, found: str) -> tuple[int, str, str]:
-    """Compare two texts with numbers in them: words to the letter, numbers as figures.
-
-    Returns
-    -------
-    places : int
-        How many words or numbers differ.
-    recorded, found : str
-        The first of them, with what stands before it; '' where none does.
-
-    Examples
-    --------
-    >>> compare_words("tau = 0.0415000000001", "tau = 0.0415")
-    (0, '', '')
-    >>> compare_words("tau = 0.0415", "tau = 0.0416")
-    (1, 'tau = 0.0415', 'tau = 0.0416')
-    """
-    beyond, _, a, b = compare_shown(recorded, found, rounding=False)
-    return beyond, a, b
-
-
-def compare_shown(recorded: str, found: str, *, rounding: bool) -> tuple[int, int, str, str]:
-    """Compare two texts as `compare_words` does, and set apart numbers that were rounded to neighbours.
-
-    Parameters
-    ----------
-    recorded, found : str
-    rounding : bool
-        Count numbers that are one unit of their last digit apart by themselves: a figure half way between two is
-        rounded to one or the other by its sixteenth digit.
-
-    Returns
-    -------
-    beyond, rounded : int
-        How many words or numbers differ, and how many numbers by their rounding.
-    recorded, found : str
-        The first of those beyond, or else of those rounded, with what stands around it; '' where none differs.
-
-    Examples
-    --------
-    >>> compare_shown("99,9 %", "100 %", rounding=True)
-    (0, 1, '99,9', '100')
-    """
-    if recorded == found:
-        return 0, 0, "", ""
-    one, other = _SHOWN.split(recorded), _SHOWN.split(found)
-    unlike = [(i, a, b) for i, (a, b) in enumerate(zip_longest(one, other, fillvalue="")) if a != b and not _near(a, b)]
-    rounded = [i for i, a, b in unlike if rounding and _near(a, b, rounding=True)]
-    beyond = [i for i, _, _ in unlike if i not in set(rounded)]
-    if not unlike:
-        return 0, 0, "", ""
-    at = (beyond or rounded)[0]
-    first, second = ("".join(pieces[max(at - 2, 0) : at + 1]) for pieces in (one, other))
-    # From a little before the first letter that differs.
-    same = next(
-        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
-    )
-    start = max(same - _BEFORE, 0)
-    return len(beyond), len(rounded), first[start : start + _AROUND], second[start : start + _AROUND]
-
-
-def _near(a: str, b: str, *, rounding: bool = False) -> bool:
-    """Whether two numbers are near each other, read as English or as Danish."""
-    asked = TOLERANCES["figure"]
-    for comma, point in ((",", "."), (".", ",")):
-        plain = [text.replace(comma, "").replace(point, ".") for text in (a, b)]
-        x, y = (number(text) for text in plain)
-        last = 10.0 ** -max(len(text.partition(".")[2]) for text in plain) if rounding else 0.0
-        # Figures of a page that are not 0 have a size of about one in their own unit of measure.
-        if abs(x - y) <= asked.rtol * max(abs(x), abs(y)) + asked.atol + last:
-            return True
-    return False

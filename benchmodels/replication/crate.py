@@ -78,7 +78,8 @@ def write_crate(folder: str | Path, *, licence: str = "") -> Path:
         )
     listed = [name for name in manifest.content.files if name != CRATE]
     for name in listed:
-        if not (manifest.folder / name).is_file() or hash_file(manifest.folder / name) != manifest.content.files[name]:
+        path = manifest.file(name)
+        if path is None or hash_file(path) != manifest.content.files[name]:
             raise DataError(f"{short(name)}: is not the file that the manifest lists; verify the result first")
     crate = _library("rocrate.rocrate").ROCrate(version=_VERSION)
     _describe(crate, manifest, licence)

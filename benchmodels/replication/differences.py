@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from benchmodels.errors import DataError
 from benchmodels.replication.agreement import Agreement, compare_cells, read_cells, tolerances
 from benchmodels.replication.causes import causes_of
+from benchmodels.replication.crate import CRATE
+from benchmodels.replication.filed import PAGE, compare_pages
 from benchmodels.replication.folder import TOOL
 from benchmodels.replication.manifest import Finding, Manifest, Record, as_frame, hash_file, read_manifest, short
 from benchmodels.replication.origin import WITHHELD
@@ -23,6 +25,8 @@ __all__ = ["Differences", "compare_runs"]
 
 _MISSING = object()
 _WIDEST = 8
+_UNCOMPARED = "uncompared"
+_DANISH = ".da.csv"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,6 +49,11 @@ class Differences:
     tables: tuple[Agreement, ...]
 
     @property
+    def uncompared(self) -> tuple[str, ...]:
+        """Files that both manifests list, and that could not be compared."""
+        return tuple(finding.where for finding in self.findings if finding.about == _UNCOMPARED)
+
+    @property
     def ok(self) -> bool:
         """Whether nothing differs but the time of the calculation, and figures within their tolerance."""
         return not any(finding.fault for finding in self.findings)
@@ -58,7 +67,8 @@ class Differences:
         head = f"{self.a} -> {self.b}"
         count = sum(finding.fault and finding.about != "why" for finding in self.findings)
         told = f"{count} {'difference' if count == 1 else 'differences'}" if count else "no difference"
-        return "\n".join([f"{head}: {told}", *(f"{finding.about:9} {finding.text}" for finding in self.findings)])
+        told += " in what was compared" if self.uncompared and not count else ""
+        return "\n".join([f"{head}: {told}", *(f"{finding.about:10} {finding.text}" for finding in self.findings)])
 
     def to_json(self) -> str:
         """Return the same as JSON, with verdicts that changed and the tolerances."""
@@ -98,12 +108,15 @@ def compare_runs(a: str | Path, b: str | Path) -> Differences:
 
     Notes
     -----
-    Tables are compared within the tolerances of `benchmodels.replication.agreement.TOLERANCES`. Where several things
+    Tables are compared within the tolerances of `benchmodels.replication.agreement.TOLERANCES`, pages word by word but
+    for the day they were made on, and pictures by their hashes. A Danish table is told of where it differs and the
+    other of its study does not. Where several things
     differ the folders alone do not tell what each of them did: run one of them with the other's data or options.
     """
     first, second = read_manifest(a), read_manifest(b)
     asked = [*_studies(first, second), *_options(first, second), *_versions(first, second)]
     tables, told = _tables(first, second)
+    told += [*_lists(first, second), *_page(first, second), *_others(first, second)]
     unlike = {first.study_of(table.name) for table in tables if not table.ok}
     unlike |= {first.study_of(f.where) or second.study_of(f.where) for f in told if f.fault}
     why = causes_of(first, second, asked, unlike=unlike, compared={first.study_of(table.name) for table in tables})
@@ -201,34 +214,88 @@ def _versions(first: Manifest, second: Manifest) -> Iterable[Finding]:
 
 def _tables(first: Manifest, second: Manifest) -> tuple[list[Agreement], list[Finding]]:
     """Compare the tables that both have on file, and say which of them are not what their manifest lists."""
-    agreements, findings = [], []
-    names = [name for name in first.tables if not name.endswith(".da.csv")]
-    for name in dict.fromkeys([*names, *(n for n in second.tables if not n.endswith(".da.csv"))]):
-        sides = [found for found in (first, second) if name in found.tables]
-        if len(sides) == 1:
-            if all(found.study_of(name) for found in (first, second)):
-                which = "first" if sides[0] is first else "second"
-                findings.append(Finding(about="tables", where=name, text=f"{short(name)}: only in the {which}"))
-            continue
-        told = [note for found in sides for note in _unfaithful(found, name)]
-        findings += told
-        if not all((found.folder / name).is_file() for found in sides):
+    agreements: list[Agreement] = []
+    findings: list[Finding] = []
+    there = set(second.tables)
+    # Danish tables last: they are held against what their like told.
+    for name in sorted((n for n in first.tables if n in there), key=lambda n: (n.endswith(_DANISH), n)):
+        findings += [note for found in (first, second) for note in _unfaithful(found, name)]
+        if any(found.file(name) is None for found in (first, second)):
             continue
         try:
-            agreement = compare_cells(*(read_cells(found.folder / name) for found in sides))
+            agreement = compare_cells(*(read_cells(found.folder / name) for found in (first, second)))
         except DataError as error:
             findings.append(Finding(about="tables", where=name, text=str(error)))
+            continue
+        plain = name.removesuffix(_DANISH) + ".csv"
+        told_of = any(table.name == plain and not table.ok for table in agreements)
+        if name.endswith(_DANISH) and (agreement.ok or told_of):
             continue
         agreements.append(agreement)
         findings += _moved(agreement)
     return agreements, findings
 
 
+def _lists(first: Manifest, second: Manifest) -> Iterable[Finding]:
+    """Say which files only one of them lists; of studies that both have, where the file is of one study."""
+    for one, other, which in ((first, second, "first"), (second, first, "second")):
+        for name in sorted(set(one.content.files) - set(other.content.files) - {CRATE}):
+            table = name.endswith(".csv")
+            if table and not all(found.study_of(name) for found in (one, other)):
+                # Of a study that the other does not have, which is told already.
+                continue
+            # Written the Danish way or not is told among the options.
+            fault = not (name.endswith(_DANISH) and first.danish_csv != second.danish_csv)
+            about = "tables" if table and fault else "files"
+            yield Finding(about=about, where=name, text=f"{short(name)}: only in the {which}", fault=fault)
+
+
+def _page(first: Manifest, second: Manifest) -> Iterable[Finding]:
+    both = (first, second)
+    if not all(PAGE in found.content.files for found in both):
+        return
+    if first.content.files[PAGE] == second.content.files[PAGE] and all(found.file(PAGE) is None for found in both):
+        return
+    lost = [found for found in both if found.file(PAGE) is None]
+    if lost:
+        told = f"{PAGE}: is not in {lost[0].folder}, so that it is not compared"
+        yield Finding(about=_UNCOMPARED, where=PAGE, text=told, fault=False)
+        return
+    try:
+        beyond, _, a, b = compare_pages(first, second)
+    except DataError as error:
+        yield Finding(about="page", where=PAGE, text=str(error))
+        return
+    if beyond:
+        told = f"{PAGE}: differs in {beyond} places, first: {short(a)!r} -> {short(b)!r}"
+        yield Finding(about="page", where=PAGE, text=told, recorded=a, found=b)
+
+
+def _others(first: Manifest, second: Manifest) -> Iterable[Finding]:
+    """Compare pictures, and whatever else both list, by the hashes of the files, or as recorded where they are not."""
+    names = [n for n in first.content.files if n in second.content.files and n not in (PAGE, CRATE)]
+    unlike = []
+    for name in (n for n in names if not n.endswith(".csv")):
+        for found in (first, second):
+            yield from (note for note in _unfaithful(found, name) if note.fault)
+        if len({_hash(found, name) for found in (first, second)}) > 1:
+            unlike.append(name)
+    if unlike:
+        shown = ", ".join(map(short, unlike[:3])) + (f" and {len(unlike) - 3} more" if len(unlike) > 3 else "")
+        told = f"{len(unlike)} other {'file differs' if len(unlike) == 1 else 'files differ'}, by the hash: {shown}"
+        yield Finding(about="files", where=", ".join(unlike), text=told)
+
+
+def _hash(found: Manifest, name: str) -> str:
+    path = found.file(name)
+    return found.content.files[name] if path is None else hash_file(path)
+
+
 def _unfaithful(found: Manifest, name: str) -> list[Finding]:
-    path = found.folder / name
-    if not path.is_file():
+    path = found.file(name)
+    if path is None:
         told = f"{short(name)}: is not in {found.folder}, so that it is not compared"
-        return [Finding(about="files", where=name, text=told, fault=False)]
+        return [Finding(about=_UNCOMPARED, where=name, text=told, fault=False)]
     try:
         same = hash_file(path) == found.content.files[name]
     except DataError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,10 @@ def find_inputs(
         raise SpecificationError(f"a table in memory is of one study; the result has {len(records)}")
     ready, findings = [], []
     for record, study, kind in zip(records, studies, kinds, strict=True):
-        if frame is None and kind == "file":
+        if kind == "dataset" and study.data.dataset is None:
+            # Else the path of the study, which may be any file of this machine, would be read for the bundled table.
+            findings.append(_fault(record, "is recorded as bundled data, and the study reads a file"))
+        elif frame is None and kind == "file":
             file, told = _file(manifest, record, data)
             findings += told
             ready.append(study if file is None else _reading(study, file))
@@ -94,11 +98,19 @@ def _unknown(record: Record) -> Finding:
 
 def _file(manifest: Manifest, record: Record, data: object) -> tuple[Path | None, list[Finding]]:
     """Return the first file that has the recorded hash, or what is wrong with those that are there."""
+    given = isinstance(data, str | Path)
     places = _places(manifest, record, data)
-    there = [place for place in places if place.is_file()]
+    there = [place for place in places if os.path.isfile(place)]
     if not there:
         looked = ", ".join(dict.fromkeys(short(str(place.parent)) for place in places))
-        return None, [_fault(record, f"was not found (looked in {looked}); say where it is with data")]
+        return None, [_fault(record, f"was not found (looked in {looked}); say where it is with data (--data)")]
+    if not given:
+        # Links resolved: a manifest of others shall not have any file of this machine read.
+        beside = os.path.realpath(manifest.folder.resolve().parent)
+        there = [place for place in there if Path(os.path.realpath(place)).is_relative_to(beside)]
+    if not there:
+        told = "lies outside of the folder that holds the result; if it may be read, say where it is with data (--data)"
+        return None, [_fault(record, told)]
     if record.data.sha256 == WITHHELD:
         return there[0], []
     found = ""
@@ -118,12 +130,9 @@ def _places(manifest: Manifest, record: Record, data: object) -> list[Path]:
     if isinstance(data, str | Path):
         given = Path(data)
         return [given / name] if given.is_dir() else [given]
-    beside = manifest.folder.resolve().parent
-    places = [beside / name]
+    places = [manifest.folder.resolve().parent / name]
     if record.data.place is not None and "\0" not in record.data.place:
-        lay = (manifest.folder / record.data.place).resolve()
-        # As it is recorded: a manifest of others shall not have any file of this machine read.
-        places = [lay, *places] if lay.is_relative_to(beside) else places
+        places = [manifest.folder / record.data.place, *places]
     return places
 
 
@@ -141,6 +150,8 @@ def _table(record: Record, study: Study, frame: pd.DataFrame | None) -> list[Fin
         found = load_table(study, data=frame)
     except BenchmodelsError as error:
         return [_fault(record, f"cannot be read: {short(str(error))}")]
+    except (MemoryError, RecursionError):
+        return [_fault(record, "cannot be read: it takes more memory than there is")]
     if record.data.sha256 in (WITHHELD, found.sha256):
         return []
     recorded, rounded = record.data.sha256, record.data.rounded_sha256

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,9 +33,21 @@ def _inside(name: str) -> str:
     return name
 
 
+def _moment(text: str) -> str:
+    # To the letter: the day is looked for on the page, and must not be any other word of it.
+    try:
+        usual = datetime.fromisoformat(text).isoformat(timespec="seconds")
+    except ValueError:
+        usual = ""
+    if text not in ("", usual):
+        raise PydanticCustomError("moment", "must be a date and time such as 2026-11-22T10:30:00+00:00")
+    return text
+
+
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Inside = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_inside)]
+Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # SeedSequence takes any, but no one means a seed of a thousand digits.
 Seed = Annotated[int, Field(ge=0, lt=2**128)]
@@ -97,7 +111,7 @@ class Content(_Part):
 
     tool: str
     format: int = 1
-    created: Text = ""
+    created: Moment = ""
     versions: dict[Words, Text]
     platform: dict[Words, Text] | None = None
     options: _Options
@@ -131,6 +145,14 @@ class Manifest:
     def tables(self) -> list[str]:
         """Names of the tables, in order."""
         return sorted(name for name in self.content.files if name.endswith(".csv"))
+
+    def file(self, name: str) -> Path | None:
+        """Return a file of the result; None where there is none, or a link leads out of the folder."""
+        place = self.folder / name
+        if not os.path.isfile(place):
+            return None
+        real, folder = os.path.realpath(place), os.path.realpath(self.folder)
+        return place if Path(real).is_relative_to(folder) else None
 
     @property
     def lacking(self) -> list[str]:
@@ -232,8 +254,8 @@ class Finding:
     Parameters
     ----------
     about : str
-        'files', 'package', 'libraries', 'platform', 'data', 'study', 'options', 'run', 'tables', 'page', 'manifest' or
-        'why'.
+        'files', 'package', 'libraries', 'platform', 'data', 'study', 'options', 'run', 'tables', 'page', 'pictures',
+        'manifest', 'uncompared' or 'why'.
     where : str
         File, key, or id of the study.
     text : str

@@ -15,28 +15,25 @@ from benchmodels.replication.agreement import (
     Agreement,
     ColumnAgreement,
     compare_cells,
-    compare_shown,
-    compare_words,
     read_cells,
     tolerances,
 )
+from benchmodels.replication.filed import Pictures, compare_page, compare_pictures, compare_sets, hold_files
 from benchmodels.replication.folder import MANIFEST, TOOL, versions
 from benchmodels.replication.inputs import find_inputs
-from benchmodels.replication.manifest import Finding, Manifest, Record, as_frame, hash_file, read_manifest, short
+from benchmodels.replication.manifest import Finding, Manifest, Record, as_frame, read_manifest, short
 from benchmodels.replication.origin import hash_study
 from benchmodels.replication.run import run_studies
+from benchmodels.replication.shown import compare_words
 from benchmodels.replication.study import Study, parse_study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from benchmodels.replication.run import Progress
 
 __all__ = ["Verification", "verify_folder"]
 
-_PAGE = "index.html"
-# Of the file managers of macOS and Windows.
-_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 # What a manifest tells of an answer, beside the tables.
 _TOLD = ("model", "rows_read", "rows_dropped", "noise", "parts_exact", "reference", "rng", "notes")
 
@@ -54,12 +51,15 @@ class Verification:
         Of each table with the one of the rerun, with the worst difference of each column; empty where it was not run.
     rerun : bool
         Whether the calculation was done again.
+    pictures : Pictures
+        How many on file were compared with those drawn again, and how many could not be.
     """
 
     folder: Path
     findings: tuple[Finding, ...]
     tables: tuple[Agreement, ...]
     rerun: bool
+    pictures: Pictures = Pictures()
 
     @property
     def faults(self) -> tuple[Finding, ...]:
@@ -106,7 +106,9 @@ class Verification:
             if worst is None
             else f"the largest relative difference is {worst.relative:.1e} ({worst.column} of {short(worst.unit)})"
         )
-        return f"{self.folder}: reproduced: {len(self.tables)} tables, {cells} values, {how}"
+        left = self.pictures.left
+        but = f"; {left} {'picture' if left == 1 else 'pictures'} not compared" if left else ""
+        return f"{self.folder}: reproduced: {len(self.tables)} tables, {cells} values, {how}{but}"
 
     def to_json(self) -> str:
         """Return the same as JSON, with the worst difference of every column and the tolerances."""
@@ -117,6 +119,7 @@ class Verification:
             "rerun": self.rerun,
             "findings": [finding.to_dict() for finding in self.findings],
             "columns": [{k: None if v != v else v for k, v in row.items()} for row in columns],
+            "pictures": {"compared": self.pictures.compared, "not_compared": self.pictures.left},
             "tolerance": tolerances(),
         }
         return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
@@ -129,7 +132,7 @@ def verify_folder(
     progress: Progress | None = None,
     allow_other_versions: bool = False,
 ) -> Verification:
-    """Run a result again from its manifest and compare every table; nothing in the folder is changed.
+    """Run a result again from its manifest and compare every file; nothing in the folder is changed.
 
     Parameters
     ----------
@@ -156,13 +159,20 @@ def verify_folder(
 
     Notes
     -----
-    A result is run as its maker would have: do not verify a folder whose study you would not run. The tolerances are
-    those of `benchmodels.replication.agreement.TOLERANCES`, with their measured reasons. Pictures on file are not
-    compared beyond the hash of their file; on the page they are. Where disclosure control withheld the hash of the
-    data, any table passes for the data, and only the numbers tell.
+    A result is run as its maker would have: do not verify a folder whose study you would not run. A formula cannot run
+    code, and no file outside of the folder that holds the result is read unless `data` says so; but a study may ask for
+    any amount of time, and for more memory than there is, which is told as a fault where the machine itself lets go
+    in time. Where that matters, verify under a limit of the system's own.
+
+    The tolerances are those of `benchmodels.replication.agreement.TOLERANCES`, with their measured reasons. The page is
+    compared to the letter but for numbers with decimals, which have the tolerance of figures, and, where a figure of a
+    table moved in its last digits, may be rounded to their neighbour if a figure lies half way: how many were is told.
+    Pictures that another
+    matplotlib or platform drew are not compared, which is told. Where disclosure control withheld the hash of the data,
+    any table passes for the data, and only the numbers tell.
     """
     manifest = read_manifest(folder)
-    findings = [*_files(manifest), *_versions(manifest, allow_other_versions), *_complete(manifest)]
+    findings = [*hold_files(manifest), *_versions(manifest, allow_other_versions), *_complete(manifest)]
     studies, faults = _studies(manifest)
     findings += faults
     if any(finding.fault and finding.about in ("package", "study") for finding in findings):
@@ -188,46 +198,37 @@ def verify_folder(
         except BenchmodelsError as error:
             findings.append(Finding(about="run", where="", text=f"run again: {short(str(error))}"))
             return _verified(manifest, findings)
-        tables, faults = _tables(manifest, out)
-        again = read_manifest(out)
-        other = manifest.content.versions.get(TOOL) != versions()[TOOL]
-        findings += [*faults, *_told(manifest, again), *_page(manifest, again, tables, fault=not other)]
-        return _verified(manifest, findings, tables)
+        except (MemoryError, RecursionError):
+            text = "run again: the study asks for more memory than there is"
+            findings.append(Finding(about="run", where="", text=text))
+            return _verified(manifest, findings)
+        return _compared(manifest, read_manifest(out), findings)
 
 
-def _verified(manifest: Manifest, findings: list[Finding], tables: list[Agreement] | None = None) -> Verification:
+def _compared(manifest: Manifest, again: Manifest, findings: list[Finding]) -> Verification:
+    """Compare every file with that of the rerun."""
+    tables, faults = _tables(manifest, again)
+    same = manifest.content.versions.get(TOOL) == again.content.versions.get(TOOL)
+    moved = any(column.unit for table in tables for column in table.columns)
+    pictures = compare_pictures(manifest, again, moved=moved)
+    told = [*compare_sets(manifest, again, same_version=same), *faults, *_told(manifest, again)]
+    told += [*compare_page(manifest, again, moved=moved, fault=same), *pictures.findings]
+    return _verified(manifest, findings + told, tables, pictures)
+
+
+def _verified(
+    manifest: Manifest,
+    findings: list[Finding],
+    tables: list[Agreement] | None = None,
+    pictures: Pictures | None = None,
+) -> Verification:
     return Verification(
         folder=manifest.folder,
         findings=tuple(sorted(findings, key=lambda finding: not finding.fault)),
         tables=tuple(tables or ()),
         rerun=tables is not None,
+        pictures=pictures or Pictures(),
     )
-
-
-def _files(manifest: Manifest) -> Iterable[Finding]:
-    """Hold every file against its hash, and look for what should not be there."""
-    folder = manifest.folder
-    listed = manifest.content.files
-    for name, recorded in listed.items():
-        if not (folder / name).is_file():
-            yield Finding(about="files", where=name, text=f"{short(name)}: is missing", recorded=recorded)
-            continue
-        try:
-            found = hash_file(folder / name)
-        except DataError as error:
-            yield Finding(about="files", where=name, text=str(error), recorded=recorded)
-            continue
-        if found != recorded:
-            told = (
-                f"{short(name)}: changed since it was made (sha256 {recorded[:12]}… in the manifest, {found[:12]}… now)"
-            )
-            yield Finding(about="files", where=name, text=told, recorded=recorded, found=found)
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name == MANIFEST or name in listed:
-            continue
-        litter = path.name in _LITTER
-        yield Finding(about="files", where=name, text=f"{short(name)}: not in the manifest", fault=not litter)
 
 
 def _versions(manifest: Manifest, allowed: bool) -> Iterable[Finding]:
@@ -285,18 +286,17 @@ def _first_fault(error: SpecificationError) -> str:
     return " ".join([head, *rest.split("\n")[:1]]).strip()
 
 
-def _tables(manifest: Manifest, out: Path) -> tuple[list[Agreement], list[Finding]]:
+def _tables(manifest: Manifest, again: Manifest) -> tuple[list[Agreement], list[Finding]]:
     """Compare every table that the manifest lists, or the rerun wrote, with its like."""
     agreements, faults = [], []
-    again = read_manifest(out)
     for name in sorted({*manifest.tables, *again.tables}):
         if name not in again.tables:
             faults.append(Finding(about="tables", where=name, text=f"{short(name)}: was not written when run again"))
         elif name not in manifest.tables:
             faults.append(Finding(about="tables", where=name, text=f"{name}: written when run again, not recorded"))
-        elif (manifest.folder / name).is_file():
+        elif manifest.file(name) is not None:
             try:
-                found = compare_cells(read_cells(manifest.folder / name), read_cells(out / name))
+                found = compare_cells(read_cells(manifest.folder / name), read_cells(again.folder / name))
             except DataError as error:
                 faults.append(Finding(about="tables", where=name, text=str(error)))
                 continue
@@ -354,29 +354,3 @@ def _answers(record: Record) -> dict[str, Any]:
     solved = {"certificate": record.certificate, "frontier.certificate": frontier.pop("certificate", "")}
     data = {"data.rows": record.data.rows, "data.simulated": record.data.simulated}
     return {**{key: getattr(record, key) for key in _TOLD}, **data, "frontier": frontier, **solved}
-
-
-def _page(manifest: Manifest, again: Manifest, tables: Sequence[Agreement], *, fault: bool) -> Iterable[Finding]:
-    """Compare the page, numbers as numbers and without the day that it was made on."""
-    if _PAGE not in manifest.content.files or not (manifest.folder / _PAGE).is_file():
-        return
-    try:
-        one, other = (_undated(found) for found in (manifest, again))
-    except (OSError, UnicodeDecodeError) as error:
-        yield Finding(about="page", where=_PAGE, text=f"{_PAGE}: cannot be read ({short(str(error))})")
-        return
-    moved = any(column.unit for table in tables for column in table.columns)
-    beyond, rounded, a, b = compare_shown(one, other, rounding=moved)
-    values = f"first: {short(a)!r} in the folder, {short(b)!r} when run again"
-    if beyond:
-        told = f"{_PAGE}: differs in {beyond} places, {values}"
-        yield Finding(about="page", where=_PAGE, text=told, recorded=a, found=b, fault=fault)
-    elif rounded:
-        told = f"{_PAGE}: {rounded} numbers are rounded to their neighbour, {values}"
-        yield Finding(about="page", where=_PAGE, text=told, recorded=a, found=b, fault=False)
-
-
-def _undated(found: Manifest) -> str:
-    text = (found.folder / _PAGE).read_bytes().decode("utf-8")
-    day = found.content.created[:10]
-    return text.replace(day, "") if len(day) == 10 else text

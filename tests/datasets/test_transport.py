@@ -11,7 +11,7 @@ import traceback
 import pytest
 
 from benchmodels.datasets import transport as module
-from benchmodels.datasets.answer import Answer, ServiceError, decode, own_words, whole_file
+from benchmodels.datasets.answer import Answer, ServiceError, clean, decode, own_words, whole_file
 from benchmodels.datasets.transport import Transport
 from benchmodels.datasets.wire import unpacked, wait_asked
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
@@ -190,6 +190,105 @@ def test_a_redirect_stays_on_its_host(bank):
     bank.faults.extend([Fault(status=307, headers={"Location": "/v1/tableinfo"})] * 5)
     with pytest.raises(ServiceError, match="more than 3 times"):
         quick(bank).post("tableinfo", BODY)
+
+
+class Sent:
+    """An answer that sends on."""
+
+    def __init__(self, location):
+        self.status_code, self.headers = 307, {"Location": location}
+
+
+@pytest.mark.parametrize(
+    ("address", "location", "followed"),
+    [
+        ("http://api.example.dk/v1", "https://api.example.dk/v1/x", True),
+        ("http://api.example.dk/v1", "https://api.example.dk:443/v1/x", True),
+        ("http://api.example.dk/v1", "https://api.example.dk:8443/v1/x", False),
+        ("http://127.0.0.1:8080/v1", "https://127.0.0.1:9999/v1/x", False),
+        ("http://127.0.0.1:8080/v1", "https://127.0.0.1/v1/x", False),
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9999/v1/x", False),
+        ("https://api.example.dk/v1", "https://api.example.dk:8443/v1/x", False),
+        ("https://api.example.dk/v1", "http://api.example.dk:443/v1/x", False),
+        ("https://api.example.dk/v1", "https://api.example.dk/v2/x", True),
+    ],
+)
+def test_a_redirect_to_another_port_is_not_followed(address, location, followed):
+    transport = Transport(base=address)
+    if followed:
+        assert transport._redirected(Sent(location), "GET", address) == location
+        return
+    with pytest.raises(ServiceError, match="another host or port, http") as caught:
+        transport._redirected(Sent(location), "GET", address)
+    assert location.partition("/v")[0] in str(caught.value)
+
+
+def test_an_address_that_we_are_sent_to_can_be_printed():
+    transport = Transport(base="https://api.example.dk/v1")
+    with pytest.raises(ServiceError) as caught:
+        transport._redirected(Sent("https://x\x07\x9b.dk/v1"), "GET", transport.base)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("base", "sent"),
+    [
+        ("https://api.example.dk/v1", True),
+        ("http://127.0.0.1:8080/v1", True),
+        ("http://[::1]:8080/v1", True),
+        ("http://localhost/v1", True),
+        ("http://api.example.dk/v1", False),
+        ("http://localhost.example.dk/v1", False),
+        ("http://127.0.0.1.example.dk/v1", False),
+        ("http://10.0.0.1/v1", False),
+        ("HTTP://api.example.dk/v1", False),
+    ],
+)
+def test_a_key_is_never_sent_readable_over_the_net(base, sent):
+    assert Transport(base=base).base == base
+    if sent:
+        assert Transport(base=base, secret=KEY).secret == KEY
+        return
+    with pytest.raises(SpecificationError, match="give an address that begins with https") as caught:
+        Transport(base=base, secret=KEY)
+    assert KEY not in str(caught.value)
+
+
+def test_words_of_a_service_hold_nothing_that_a_terminal_obeys():
+    assert clean("Ærø 5\xa0%, 1.000–2.000") == "Ærø 5\xa0%, 1.000–2.000"
+    assert clean("\x1b]0;x\x07a\r\nb\u2028c\x9bd") == " ]0;x a  b c d"
+    assert clean("\ud800a\u202eb\u2066") == "\ufffdab"
+    body = b'{"errorTypeCode": "A\\u001b[2J", "message": "nej\\u001b[31m\\ud800"}'
+    assert own_words(body, "") == ("A [2J", "nej [31m\ufffd")
+    assert own_words(b"<p>&#27;[2Jnej</p>", "text/html") == (None, "[2Jnej")
+
+
+def test_an_error_of_a_service_can_be_printed(bank):
+    bank.faults.append(Fault(status=400, body=b'{"message": "\\u001b[2J\\udfff"}'))
+    with pytest.raises(ServiceError) as caught:
+        quick(bank).post("tableinfo", BODY)
+    str(caught.value).encode()
+    assert str(caught.value).isprintable()
+
+
+def test_a_description_holds_texts_that_can_be_printed_and_codes_that_can_be_sent():
+    from benchmodels.datasets.tableinfo import read_tableinfo
+
+    def told(**parts):
+        value = {"id": "2020", "text": "\ud800 2020"} | parts.pop("value", {})
+        variable = {"id": "Tid", "text": "tid\x1b[2J", "time": True, "values": [value]} | parts.pop("variable", {})
+        return json.dumps(
+            {"id": "T", "text": "\x1b]0;x\x07Folketal", "unit": "Antal\n", "variables": [variable]} | parts
+        )
+
+    info = read_tableinfo(told())
+    assert (info.text, info.unit) == (" ]0;x Folketal", "Antal ")
+    assert info.variables["Tid"].text == "tid [2J"
+    assert info.variables["Tid"].values == {"2020": "\ufffd 2020"}
+    for parts in ({"id": "T\x1b"}, {"variable": {"id": "T\nid"}}, {"value": {"id": "\udfff"}}):
+        with pytest.raises(DataError, match="with characters that no code has") as caught:
+            read_tableinfo(told(**parts))
+        assert str(caught.value).isprintable()
 
 
 def test_the_key_is_sent_and_never_said(bank, caplog, monkeypatch, tmp_path):
