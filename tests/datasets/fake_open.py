@@ -7,7 +7,7 @@ import functools
 import json
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -179,12 +179,15 @@ def figure(table: str, codes: dict[str, str]) -> float | None:
 
 
 @contextlib.contextmanager
-def statbank(tables: dict[str, dict[str, object]] | None = None) -> Iterator[FakeBank]:
-    """Serve these tables; the other fake server's code answers."""
+def statbank(
+    tables: dict[str, dict[str, object]] | None = None,
+    figures: Callable[[str, dict[str, str]], float | None] | None = None,
+) -> Iterator[FakeBank]:
+    """Serve these tables and figures; the other fake server's code answers."""
     before = {name: getattr(fake_server, name) for name in ("TABLES", "REQUIRED", "figure", "number")}
     try:
         fake_server.TABLES, fake_server.REQUIRED = tables or TABLES, REQUIRED
-        fake_server.figure, fake_server.number = figure, _number
+        fake_server.figure, fake_server.number = figures or figure, _number
         with fake_server.serving() as server:
             yield server
     finally:

@@ -98,12 +98,11 @@ def test_what_is_missing_is_said_and_not_zero(housing: tuple[pd.DataFrame, objec
     assert not any("country" in note for note in notes)  # it is the sum of its municipalities
 
 
-def test_persons_that_a_streamed_answer_leaves_out_are_not_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_persons_that_a_streamed_answer_leaves_out_are_not_zero() -> None:
     def without(table: str, codes: dict[str, str]) -> float | None:
         return 0.0 if table == "HAND01" and codes["OMRÅDE"] == "492" else figure(table, codes)
 
-    with fake_open.statbank() as server:
-        monkeypatch.setattr(fake_open.fake_server, "figure", without)
+    with fake_open.statbank(figures=without) as server:
         frame = sheltered_housing(StatBank(base=server.url, most_cells=2_000), years=[2019])
         assert {
             body["format"] for path, body in server.asked if body.get("table") == "HAND01" and "format" in body
@@ -122,13 +121,12 @@ def test_the_origin_of_every_table_is_kept(housing: tuple[pd.DataFrame, object])
         assert f"{table} (20" in attrs["source"]
 
 
-def test_a_country_beyond_its_municipalities_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_country_beyond_its_municipalities_is_said() -> None:
     def more(table: str, codes: dict[str, str]) -> float | None:
         found = figure(table, codes)
         return found + 5_000 if table == "REGK31" and codes["OMRÅDE"] == "000" and found else found
 
-    with fake_open.statbank() as server:
-        monkeypatch.setattr(fake_open.fake_server, "figure", more)
+    with fake_open.statbank(figures=more) as server:
         frame = sheltered_housing(StatBank(base=server.url), years=[2019])
     told = [note for note in frame.attrs["notes"] if "country" in note]
     assert len(told) == 1 and "15,000 apart" in told[0]
