@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from benchmodels.datasets.tableinfo import TableInfo
+    from benchmodels.datasets.services.tableinfo import TableInfo
     from benchmodels.replication import Audit, Study
 
 __all__ = ["app", "main"]
@@ -153,7 +153,7 @@ def audit(
     audits = [audit_claims(read_claims(path)) for path in paths]
     _print_audits(audits, print_as=print_as, lang=lang)
     if out is not None:
-        from benchmodels.replication.audit_pages import write_audits
+        from benchmodels.replication.claims.pages import write_audits
 
         told = " ".join(["benchmodels audit", *(["--literature"] if literature else names), f"--lang {lang.value}"])
         page = write_audits(audits, out=out, lang=lang.value, command=told)
@@ -205,7 +205,7 @@ def diff(
 @app.command()
 def crate(folder: Annotated[Path, typer.Argument(help="A folder of results, with its manifest.json.")]) -> None:
     """Describe a stored result as an RO-Crate: ro-crate-metadata.json beside its manifest."""
-    from benchmodels.replication.crate import write_crate
+    from benchmodels.replication.provenance.crate import write_crate
 
     typer.echo(f"Wrote {write_crate(folder)}.")
 
@@ -242,7 +242,7 @@ def fetch(
         typer.echo(frame.to_csv(index=False), nl=False)
         sys.stderr.write(f"{frame.attrs['source']}\n")
         return
-    from benchmodels.replication.fetched import write_fetched
+    from benchmodels.replication.provenance.fetched import write_fetched
 
     typer.echo(f"Wrote {len(frame)} rows to {write_fetched(frame, out)}. {frame.attrs['source']}")
 
@@ -270,14 +270,14 @@ def _describe(info: TableInfo) -> None:
 
 
 def _print_audits(audits: Sequence[Audit], *, print_as: _Print, lang: _Lang) -> None:
-    from benchmodels.replication.audit_pages import audit_json, audit_table, terminal_lines
+    from benchmodels.replication.claims.pages import audit_json, audit_table, terminal_lines
     from benchmodels.report.wording import wording
 
     if print_as is _Print.json:
         typer.echo(audit_json(audits))
         return
     if print_as is _Print.csv:
-        from benchmodels.replication.folder import harmless
+        from benchmodels.replication.provenance.folder import harmless
 
         typer.echo(harmless(audit_table(audits)).to_csv(index=False), nl=False)
         return

@@ -12,10 +12,10 @@ import pytest
 
 from benchmodels.errors import BenchmodelsError, SpecificationError
 from benchmodels.replication import audit_claims, literature, parse_claims, published, read_claims
-from benchmodels.replication.cells import read_grids
-from benchmodels.replication.claims import ARGUMENTS
-from benchmodels.replication.printed import read_printed
-from benchmodels.replication.units import factor
+from benchmodels.replication.claims.cells import read_grids
+from benchmodels.replication.claims.printed import read_printed
+from benchmodels.replication.claims.specification import ARGUMENTS
+from benchmodels.replication.claims.units import factor
 
 DOCUMENT = {"id": "a-b", "title": "Titel", "source": "Nogen (2023)", "language": "da"}
 TABLE = {

@@ -12,8 +12,8 @@ import pytest
 
 from benchmodels.errors import BenchmodelsError, DataError
 from benchmodels.replication import parse_study, read_study, run_studies, run_study
-from benchmodels.replication.agreement import number
-from benchmodels.replication.differences import Differences, compare_runs
+from benchmodels.replication.provenance.agreement import number
+from benchmodels.replication.provenance.differences import Differences, compare_runs
 
 from .test_cli import ROWS, STUDY
 from .test_verify import content, damaged, first_format, mutated, put, put_raw, relisted, state

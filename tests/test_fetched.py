@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmodels.errors import DataError
-from benchmodels.replication import fetched
-from benchmodels.replication.manifest import hash_file
+from benchmodels.replication.provenance import fetched
+from benchmodels.replication.provenance.manifest import hash_file
 
 
 def table(value: int) -> pd.DataFrame:
@@ -56,8 +56,8 @@ def test_a_source_never_stands_beside_another_table(tmp_path: Path, monkeypatch:
         return call
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmodels.replication.fetched.os.replace", dying(replace))
-        patch.setattr("benchmodels.replication.fetched.Path.unlink", dying(unlink))
+        patch.setattr("benchmodels.replication.provenance.fetched.os.replace", dying(replace))
+        patch.setattr("benchmodels.replication.provenance.fetched.Path.unlink", dying(unlink))
         with pytest.raises(Killed):
             fetched.write_fetched(table(2), out)
     beside = tmp_path / "x.csv.source.json"

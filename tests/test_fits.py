@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
-from benchmodels.replication import libraries
-from benchmodels.replication.fits import FIT_KINDS, FitSpec, fitted
-from benchmodels.replication.libraries import LIBRARY_DATASETS, load_dataset
+from benchmodels.replication.claims import libraries
+from benchmodels.replication.claims.fits import FIT_KINDS, FitSpec, fitted
+from benchmodels.replication.claims.libraries import LIBRARY_DATASETS, load_dataset
 
 GOODS = pd.DataFrame(
     {"unit": list("abcdef"), "cost": [20.0, 40, 40, 60, 70, 50], "persons": [20.0, 30, 50, 40, 60, 20]}

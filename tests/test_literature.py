@@ -13,10 +13,10 @@ import pytest
 
 from benchmodels import replication
 from benchmodels.errors import BenchmodelsError
-from benchmodels.replication.fits import FIT_KINDS, FitSpec, fitted
-from benchmodels.replication.libraries import load_dataset
+from benchmodels.replication.claims.fits import FIT_KINDS, FitSpec, fitted
+from benchmodels.replication.claims.libraries import load_dataset
 
-FOLDER = Path(replication.__file__).parent / "literature"
+FOLDER = Path(replication.__file__).parent / "claims" / "literature"
 DOCUMENTS = sorted(FOLDER.glob("*.toml"))
 AVERAGE_PRACTICE = ("regression", "standardisation", "shrinkage")
 
@@ -151,8 +151,8 @@ def test_the_pooled_effect_of_eight_schools_hangs_on_digits_that_are_not_printed
 
 
 def test_the_engine_of_claims_comes_to_the_same():
-    claims = pytest.importorskip("benchmodels.replication.claims")
-    audit = pytest.importorskip("benchmodels.replication.audit")
+    claims = pytest.importorskip("benchmodels.replication.claims.specification")
+    audit = pytest.importorskip("benchmodels.replication.claims.audit")
     for path in DOCUMENTS:
         findings = audit.audit_claims(claims.read_claims(path)).numbers
         assert len(findings) >= sum(len(numbers_of(claim)) for claim in read(path)["claims"] if "fit" in claim)

@@ -104,7 +104,7 @@ def test_without_anything_one_clear_error_and_no_folder(
 
 
 def test_a_table_of_ones_own_takes_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmodels.datasets.open_schools import school_absence
+    from benchmodels.datasets.services.open_schools import school_absence
 
     with fake_open.schools() as server:
         monkeypatch.setenv(SCHOOLS, server.url)

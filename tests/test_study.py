@@ -15,7 +15,7 @@ import pytest
 
 from benchmodels.errors import BenchmodelsWarning, DataError, SpecificationError
 from benchmodels.replication import answer, parse_study, read_study, run_studies, run_study, shipped_studies
-from benchmodels.replication.folder import harmless, staged, write_csv
+from benchmodels.replication.provenance.folder import harmless, staged, write_csv
 from benchmodels.replication.tables import load_table, read_table
 
 TEXTS = {
@@ -287,7 +287,7 @@ def test_an_old_result_survives_a_failure_and_is_replaced_by_a_success(
                 raise OSError("disk")
             real(source, target)
 
-        patch.setattr("benchmodels.replication.folder.os.replace", broken)
+        patch.setattr("benchmodels.replication.provenance.folder.os.replace", broken)
         with pytest.raises(OSError, match="disk"):
             run_study(study, out=out, data=small_table())
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -15,7 +15,24 @@ from benchmodels.errors import BenchmodelsError
 from benchmodels.replication import answer, parse_study, read_study, shipped_studies
 from tests.test_cli import ROWS, STUDY
 
-JUNK = [None, -1, 0, 1e308, float("nan"), float("inf"), "", " ", "\x00", "æ" * 300, [], {}, [[]], True, "1 + 1", "a ~ b"]
+JUNK = [
+    None,
+    -1,
+    0,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    " ",
+    "\x00",
+    "æ" * 300,
+    [],
+    {},
+    [[]],
+    True,
+    "1 + 1",
+    "a ~ b",
+]
 JUNK += ["C(", "elever", "kommune", "~", "fravær ~ C(køn) + elever", 10**30, "../../x", ["elever", "elever"]]
 
 

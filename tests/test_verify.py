@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
-from benchmodels.replication import parse_study, read_study, run_studies, run_study, shipped_studies, verification
-from benchmodels.replication.agreement import (
+from benchmodels.replication import parse_study, read_study, run_studies, run_study, shipped_studies
+from benchmodels.replication.provenance import verification
+from benchmodels.replication.provenance.agreement import (
     TOLERANCES,
     Cells,
     compare_cells,
@@ -25,12 +26,12 @@ from benchmodels.replication.agreement import (
     read_cells,
     tolerances,
 )
-from benchmodels.replication.crate import write_crate
-from benchmodels.replication.folder import write_csv
-from benchmodels.replication.manifest import read_manifest, short
-from benchmodels.replication.origin import WITHHELD, hash_study
-from benchmodels.replication.shown import compare_shown, compare_words
-from benchmodels.replication.verification import verify_folder
+from benchmodels.replication.provenance.crate import write_crate
+from benchmodels.replication.provenance.folder import write_csv
+from benchmodels.replication.provenance.manifest import read_manifest, short
+from benchmodels.replication.provenance.origin import WITHHELD, hash_study
+from benchmodels.replication.provenance.shown import compare_shown, compare_words
+from benchmodels.replication.provenance.verification import verify_folder
 
 from .test_cli import ROWS, STUDY
 
@@ -85,7 +86,7 @@ def state(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def relisted(folder: Path, name: str) -> None:
     """Write the hash of a file into the manifest, as a forger would."""
-    from benchmodels.replication.manifest import hash_file
+    from benchmodels.replication.provenance.manifest import hash_file
 
     table = content(folder)
     table["files"][name] = hash_file(folder / name)
@@ -1141,7 +1142,7 @@ def test_a_crate_is_of_what_the_manifest_lists_or_not_made(out: Path, monkeypatc
         write_crate(out, licence="CC BY")
     before = state(out)
     with monkeypatch.context() as patch:
-        patch.setattr("benchmodels.replication.crate.json.dumps", broken_after(1))
+        patch.setattr("benchmodels.replication.provenance.crate.json.dumps", broken_after(1))
         with pytest.raises(OSError, match="disk"):
             write_crate(out)
     assert state(out) == before

@@ -3,13 +3,9 @@
 Nothing is fetched but by asking a client, and every answer of a client is kept with its source, licence and hash.
 """
 
-from benchmodels.datasets.answer import ServiceError
-from benchmodels.datasets.cache import Cache, NotKeptError
 from benchmodels.datasets.catalogue import load
 from benchmodels.datasets.danish_numbers import read_number, read_numbers
 from benchmodels.datasets.denmark import SIMULATED_NOTICE, SimulatedDenmark, simulate_denmark
-from benchmodels.datasets.open_schools import school_absence, school_covariates
-from benchmodels.datasets.open_tables import adult_expenditure, sheltered_housing
 from benchmodels.datasets.packaged import STAR98_COVARIATES, expenditure_midtjylland, municipalities, star98
 from benchmodels.datasets.places import (
     CountryGap,
@@ -20,8 +16,12 @@ from benchmodels.datasets.places import (
     only_municipalities,
     reforms,
 )
-from benchmodels.datasets.statbank import StatBank
-from benchmodels.datasets.uddannelsesstatistik import Uddannelsesstatistik, complete
+from benchmodels.datasets.services.answer import ServiceError
+from benchmodels.datasets.services.cache import Cache, NotKeptError
+from benchmodels.datasets.services.open_schools import school_absence, school_covariates
+from benchmodels.datasets.services.open_tables import adult_expenditure, sheltered_housing
+from benchmodels.datasets.services.statbank import StatBank
+from benchmodels.datasets.services.uddannelsesstatistik import Uddannelsesstatistik, complete
 
 __all__ = [
     "SIMULATED_NOTICE",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from benchmodels.datasets.denmark import simulate_denmark
-from benchmodels.datasets.open_studies import OPEN_TABLES
 from benchmodels.datasets.packaged import expenditure_midtjylland, municipalities, star98
 from benchmodels.datasets.pupil_months import pupil_months
+from benchmodels.datasets.services.open_studies import OPEN_TABLES
 from benchmodels.datasets.special_provision import school_start, special_education_steering
 from benchmodels.errors import SpecificationError
 

@@ -1,14 +1,14 @@
 """Studies as specifications, published results as claims, and the running, auditing and verifying of both."""
 
-from benchmodels.replication.audit import Audit, AuditedNumber, audit_claims
-from benchmodels.replication.claims import Claims, literature, parse_claims, published, read_claims
-from benchmodels.replication.crate import write_crate
-from benchmodels.replication.differences import Differences, compare_runs
+from benchmodels.replication.claims.audit import Audit, AuditedNumber, audit_claims
+from benchmodels.replication.claims.specification import Claims, literature, parse_claims, published, read_claims
 from benchmodels.replication.open_studies import open_studies
 from benchmodels.replication.outcome import Outcome, answer
+from benchmodels.replication.provenance.crate import write_crate
+from benchmodels.replication.provenance.differences import Differences, compare_runs
+from benchmodels.replication.provenance.verification import Verification, verify_folder
 from benchmodels.replication.run import run_studies, run_study
 from benchmodels.replication.study import Study, more_studies, parse_study, read_study, shipped_studies
-from benchmodels.replication.verification import Verification, verify_folder
 
 __all__ = [
     "Audit",

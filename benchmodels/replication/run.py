@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
-from benchmodels.replication.agreement import tolerances
 from benchmodels.replication.best_practice import frontier_table
 from benchmodels.replication.choices import choices_table
-from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
 from benchmodels.replication.keeping_back import keep_back
-from benchmodels.replication.origin import hash_study, input_record
 from benchmodels.replication.outcome import STEPS, Outcome, answer
+from benchmodels.replication.provenance.agreement import tolerances
+from benchmodels.replication.provenance.folder import package_version, staged, write_csv, write_manifest
+from benchmodels.replication.provenance.origin import hash_study, input_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

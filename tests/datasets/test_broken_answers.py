@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmodels.datasets.answer import Answer
-from benchmodels.datasets.cache import Cache
-from benchmodels.datasets.figures import read_block
-from benchmodels.datasets.statbank import StatBank
-from benchmodels.datasets.tableinfo import choose, read_tableinfo
-from benchmodels.datasets.transport import Transport
+from benchmodels.datasets.services.answer import Answer
+from benchmodels.datasets.services.cache import Cache
+from benchmodels.datasets.services.figures import read_block
+from benchmodels.datasets.services.statbank import StatBank
+from benchmodels.datasets.services.tableinfo import choose, read_tableinfo
+from benchmodels.datasets.services.transport import Transport
 from benchmodels.errors import BenchmodelsError
 from tests.datasets import fake_server
 from tests.datasets.fake_server import Fault, serving

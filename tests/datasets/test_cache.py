@@ -10,9 +10,9 @@ from dataclasses import asdict
 
 import pytest
 
-from benchmodels.datasets.answer import ServiceError
-from benchmodels.datasets.cache import Cache, NotKeptError, request_key
-from benchmodels.datasets.transport import Transport
+from benchmodels.datasets.services.answer import ServiceError
+from benchmodels.datasets.services.cache import Cache, NotKeptError, request_key
+from benchmodels.datasets.services.transport import Transport
 from benchmodels.errors import DataError, SpecificationError
 from tests.datasets.fake_server import Fault, serving
 
@@ -175,8 +175,8 @@ def test_two_processes_at_once(tmp_path, bank):
     program = f"""
 import json, os
 from pathlib import Path
-from benchmodels.datasets.cache import Cache
-from benchmodels.datasets.transport import Transport
+from benchmodels.datasets.services.cache import Cache
+from benchmodels.datasets.services.transport import Transport
 talk = Transport(base={bank.url!r}, deadline=10.0)
 for turn in range(20):
     found, _ = Cache(Path({str(tmp_path)!r})).fetch(
@@ -229,5 +229,5 @@ def test_too_long_an_answer_is_not_kept(tmp_path, talk):
 
 
 def test_nothing_heavy_is_imported():
-    program = "import sys; import benchmodels.datasets.statbank; print('requests' in sys.modules)"
+    program = "import sys; import benchmodels.datasets.services.statbank; print('requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "False"

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from benchmodels.datasets.jsonstat import read_json, read_jsonstat
+from benchmodels.datasets.services.jsonstat import read_json, read_jsonstat
 from benchmodels.errors import BenchmodelsError, DataError
 
 SIDES = {

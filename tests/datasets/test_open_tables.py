@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmodels.datasets import Cache, StatBank, Uddannelsesstatistik, load, municipalities
-from benchmodels.datasets.open_schools import school_absence, school_covariates
-from benchmodels.datasets.open_tables import ADULT_FUNCTIONS, adult_expenditure, sheltered_housing
+from benchmodels.datasets.services.open_schools import school_absence, school_covariates
+from benchmodels.datasets.services.open_tables import ADULT_FUNCTIONS, adult_expenditure, sheltered_housing
 from benchmodels.errors import DataError, SpecificationError
 from tests.datasets import fake_open
 from tests.datasets.fake_open import BENEFITS, EDUCATION, NAMES, NOT_REPORTING, SCHOOL, figure
@@ -227,7 +227,7 @@ def test_without_network_or_cache_the_error_says_what_to_do(
 
 
 def client(server: fake_open.Schools, **options: object) -> Uddannelsesstatistik:
-    from benchmodels.datasets.transport import Transport
+    from benchmodels.datasets.services.transport import Transport
 
     return Uddannelsesstatistik(transport=Transport(base=server.url, retries=0), **options)  # type: ignore[arg-type]
 

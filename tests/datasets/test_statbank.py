@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmodels.datasets.answer import Answer, ServiceError
-from benchmodels.datasets.cache import Cache, NotKeptError
-from benchmodels.datasets.extraction import cells, halves, limit_said
-from benchmodels.datasets.figures import numbers, read_block
-from benchmodels.datasets.statbank import StatBank
-from benchmodels.datasets.tableinfo import choose, read_tableinfo
-from benchmodels.datasets.transport import Transport
+from benchmodels.datasets.services.answer import Answer, ServiceError
+from benchmodels.datasets.services.cache import Cache, NotKeptError
+from benchmodels.datasets.services.extraction import cells, halves, limit_said
+from benchmodels.datasets.services.figures import numbers, read_block
+from benchmodels.datasets.services.statbank import StatBank
+from benchmodels.datasets.services.tableinfo import choose, read_tableinfo
+from benchmodels.datasets.services.transport import Transport
 from benchmodels.errors import DataError, SpecificationError
 from tests.datasets import fake_server
 from tests.datasets.fake_server import TABLES, Fault, figure, serving, total

@@ -10,10 +10,10 @@ import traceback
 
 import pytest
 
-from benchmodels.datasets import transport as module
-from benchmodels.datasets.answer import Answer, ServiceError, clean, decode, own_words, whole_file
-from benchmodels.datasets.transport import Transport
-from benchmodels.datasets.wire import unpacked, wait_asked
+from benchmodels.datasets.services import transport as module
+from benchmodels.datasets.services.answer import Answer, ServiceError, clean, decode, own_words, whole_file
+from benchmodels.datasets.services.transport import Transport
+from benchmodels.datasets.services.wire import unpacked, wait_asked
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
 from tests.datasets.fake_server import Fault, serving
 
@@ -272,7 +272,7 @@ def test_an_error_of_a_service_can_be_printed(bank):
 
 
 def test_a_description_holds_texts_that_can_be_printed_and_codes_that_can_be_sent():
-    from benchmodels.datasets.tableinfo import read_tableinfo
+    from benchmodels.datasets.services.tableinfo import read_tableinfo
 
     def told(**parts):
         value = {"id": "2020", "text": "\ud800 2020"} | parts.pop("value", {})

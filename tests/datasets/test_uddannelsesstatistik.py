@@ -14,16 +14,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmodels.datasets.answer import Answer, ServiceError
-from benchmodels.datasets.transport import Transport
-from benchmodels.datasets.uddannelsesstatistik import (
+from benchmodels.datasets.services.answer import Answer, ServiceError
+from benchmodels.datasets.services.transport import Transport
+from benchmodels.datasets.services.uddannelsesstatistik import (
     BASE,
     KEY_VARIABLE,
     URL_VARIABLE,
     Uddannelsesstatistik,
     complete,
 )
-from benchmodels.datasets.uddannelsesstatistik_answers import nearest, page_of
+from benchmodels.datasets.services.uddannelsesstatistik_answers import nearest, page_of
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
 
 KEY = "hemmelig-8f3a-nogle/+="

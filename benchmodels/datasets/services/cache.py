@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from benchmodels.datasets.answer import Answer, whole_file
-from benchmodels.datasets.transport import Method, Transport
+from benchmodels.datasets.services.answer import Answer, whole_file
+from benchmodels.datasets.services.transport import Method, Transport
 from benchmodels.errors import DataError, SpecificationError
 
 __all__ = ["Cache", "Entry", "NotKeptError", "request_key"]

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from benchmodels.datasets.answer import Answer, ServiceError
-from benchmodels.datasets.cache import Cache, Entry
-from benchmodels.datasets.transport import Transport
-from benchmodels.datasets.uddannelsesstatistik_answers import (
+from benchmodels.datasets.services.answer import Answer, ServiceError
+from benchmodels.datasets.services.cache import Cache, Entry
+from benchmodels.datasets.services.transport import Transport
+from benchmodels.datasets.services.uddannelsesstatistik_answers import (
     Cube,
     Page,
     complete,

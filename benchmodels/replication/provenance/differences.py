@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmodels.errors import DataError
-from benchmodels.replication.agreement import Agreement, compare_cells, read_cells, tolerances
-from benchmodels.replication.causes import causes_of
-from benchmodels.replication.crate import CRATE
-from benchmodels.replication.filed import PAGE, compare_pages
-from benchmodels.replication.folder import TOOL
-from benchmodels.replication.manifest import Finding, Manifest, Record, as_frame, hash_file, read_manifest, short
-from benchmodels.replication.origin import WITHHELD
+from benchmodels.replication.provenance.agreement import Agreement, compare_cells, read_cells, tolerances
+from benchmodels.replication.provenance.causes import causes_of
+from benchmodels.replication.provenance.crate import CRATE
+from benchmodels.replication.provenance.filed import PAGE, compare_pages
+from benchmodels.replication.provenance.folder import TOOL
+from benchmodels.replication.provenance.manifest import (
+    Finding,
+    Manifest,
+    Record,
+    as_frame,
+    hash_file,
+    read_manifest,
+    short,
+)
+from benchmodels.replication.provenance.origin import WITHHELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,10 +116,10 @@ def compare_runs(a: str | Path, b: str | Path) -> Differences:
 
     Notes
     -----
-    Tables are compared within the tolerances of `benchmodels.replication.agreement.TOLERANCES`, pages word by word but
-    for the day they were made on, and pictures by their hashes. A Danish table is told of where it differs and the
-    other of its study does not. Where several things
-    differ the folders alone do not tell what each of them did: run one of them with the other's data or options.
+    Tables are compared within the tolerances of `provenance.agreement.TOLERANCES`, pages word by word but for the day
+    they were made on, and pictures by their hashes. A Danish table is told of where it differs and the other of its
+    study does not. Where several things differ the folders alone do not tell what each of them did: run one of them
+    with the other's data or options.
     """
     first, second = read_manifest(a), read_manifest(b)
     asked = [*_studies(first, second), *_options(first, second), *_versions(first, second)]

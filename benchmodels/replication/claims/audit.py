@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
-from benchmodels.replication.cells import Cell, Grid, read_grids
-from benchmodels.replication.claims import ARGUMENT_NAMES, Claim, Claims
-from benchmodels.replication.fits import FIT_KINDS, Fitted, fitted
-from benchmodels.replication.kinds import SHARES, Computed, work_out
-from benchmodels.replication.printed import Printed, PrintLanguage, read_printed
-from benchmodels.replication.units import factor, money
+from benchmodels.replication.claims.cells import Cell, Grid, read_grids
+from benchmodels.replication.claims.fits import FIT_KINDS, Fitted, fitted
+from benchmodels.replication.claims.kinds import SHARES, Computed, work_out
+from benchmodels.replication.claims.printed import Printed, PrintLanguage, read_printed
+from benchmodels.replication.claims.specification import ARGUMENT_NAMES, Claim, Claims
+from benchmodels.replication.claims.units import factor, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -125,7 +125,7 @@ class Cells:
 
 
 def read_cells(path: Path) -> Cells:
-    """Read a table that `benchmodels.replication.folder.write_csv` wrote, of either kind, as text.
+    """Read a table that `benchmodels.replication.provenance.folder.write_csv` wrote, of either kind, as text.
 
     Raises
     ------

@@ -9,13 +9,13 @@ import numpy as np
 
 from benchmodels.errors import DataError
 from benchmodels.kernels.ranges import quotient_range
-from benchmodels.replication.claims import ARGUMENTS
+from benchmodels.replication.claims.specification import ARGUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmodels.replication.cells import Cell
-    from benchmodels.replication.claims import Claim
+    from benchmodels.replication.claims.cells import Cell
+    from benchmodels.replication.claims.specification import Claim
 
 __all__ = ["SHARES", "Computed", "work_out"]
 

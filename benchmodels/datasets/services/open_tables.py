@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmodels.datasets.packaged import municipalities
 from benchmodels.datasets.places import country_gap, kind_of_area
-from benchmodels.datasets.statbank_tables import (
+from benchmodels.datasets.services.statbank_tables import (
     age_bands,
     code_by_text,
     expected_code,
@@ -28,8 +28,8 @@ from benchmodels.datasets.statbank_tables import (
 from benchmodels.errors import DataError, SpecificationError
 
 if TYPE_CHECKING:
-    from benchmodels.datasets.statbank import StatBank
-    from benchmodels.datasets.tableinfo import TableInfo
+    from benchmodels.datasets.services.statbank import StatBank
+    from benchmodels.datasets.services.tableinfo import TableInfo
 
 __all__ = ["ADULT_FUNCTIONS", "YEARS", "adult_expenditure", "sheltered_housing"]
 
@@ -192,7 +192,7 @@ class _Tables:
 
     @classmethod
     def of(cls, bank: StatBank | None) -> _Tables:
-        from benchmodels.datasets.statbank import StatBank
+        from benchmodels.datasets.services.statbank import StatBank
 
         # Codes are told by their Danish texts.
         return cls(replace(bank or StatBank(), lang="da"), {})

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, SpecificationError
-from benchmodels.replication.manifest import Finding, Manifest, Record, hash_file, short
-from benchmodels.replication.origin import WITHHELD, hash_rounded
+from benchmodels.replication.provenance.manifest import Finding, Manifest, Record, hash_file, short
+from benchmodels.replication.provenance.origin import WITHHELD, hash_rounded
 from benchmodels.replication.study import Study, parse_study
 from benchmodels.replication.tables import load_table
 

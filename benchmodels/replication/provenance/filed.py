@@ -8,17 +8,17 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from benchmodels.errors import DataError
-from benchmodels.replication.agreement import number, read_cells
-from benchmodels.replication.crate import CRATE
-from benchmodels.replication.folder import MANIFEST, TOOL
-from benchmodels.replication.manifest import Finding, hash_file, short
-from benchmodels.replication.shown import compare_shown
+from benchmodels.replication.provenance.agreement import number, read_cells
+from benchmodels.replication.provenance.crate import CRATE
+from benchmodels.replication.provenance.folder import MANIFEST, TOOL
+from benchmodels.replication.provenance.manifest import Finding, hash_file, short
+from benchmodels.replication.provenance.shown import compare_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from benchmodels.replication.manifest import Manifest
+    from benchmodels.replication.provenance.manifest import Manifest
 
 __all__ = ["PAGE", "Pictures", "compare_page", "compare_pages", "compare_pictures", "compare_sets", "hold_files"]
 
@@ -119,7 +119,7 @@ def _shown_figures(found: Manifest) -> list[float]:
 
 
 def compare_pages(first: Manifest, second: Manifest, *, figures: Sequence[float] = ()) -> tuple[int, int, str, str]:
-    """Compare two pages as `benchmodels.replication.shown.compare_shown` does, in the language of the first.
+    """Compare two pages as `benchmodels.replication.provenance.shown.compare_shown` does, in the language of the first.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmodels.errors import DataError
-from benchmodels.replication.manifest import hash_file
+from benchmodels.replication.provenance.manifest import hash_file
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from typing import NoReturn, TypeVar
 
 import pandas as pd
 
-from benchmodels.datasets.answer import Answer
 from benchmodels.datasets.danish_numbers import NumbersRead, read_numbers
+from benchmodels.datasets.services.answer import Answer
 from benchmodels.errors import DataError
 
 __all__ = ["Cube", "Page", "complete", "nearest", "page_of", "read_cube", "read_names", "reader", "table_of"]

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from benchmodels.replication.agreement import TOLERANCES
+from benchmodels.replication.provenance.agreement import TOLERANCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from benchmodels.errors import DataError
-from benchmodels.replication.folder import FORMAT, MANIFEST, TOOL
+from benchmodels.replication.provenance.folder import FORMAT, MANIFEST, TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

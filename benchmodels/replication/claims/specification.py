@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from pydantic_core import PydanticCustomError
 
 from benchmodels.errors import SpecificationError
-from benchmodels.replication.fits import FIT_KINDS, FitSpec
-from benchmodels.replication.printed import PrintLanguage, read_printed
+from benchmodels.replication.claims.fits import FIT_KINDS, FitSpec
+from benchmodels.replication.claims.printed import PrintLanguage, read_printed
 
 __all__ = [
     "ARGUMENTS",

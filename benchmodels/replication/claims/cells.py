@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
-from benchmodels.replication.printed import read_printed
+from benchmodels.replication.claims.printed import read_printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from benchmodels.replication.claims import Claims, TableSpec
+    from benchmodels.replication.claims.specification import Claims, TableSpec
 
 __all__ = ["Cell", "Grid", "MissingCellError", "read_grids"]
 
@@ -253,7 +253,7 @@ def _printed_frame(folder: Path, name: str) -> pd.DataFrame:
 
 def _dataset(name: str) -> pd.DataFrame:
     from benchmodels.datasets import load
-    from benchmodels.replication.libraries import LIBRARY_DATASETS, load_dataset
+    from benchmodels.replication.claims.libraries import LIBRARY_DATASETS, load_dataset
 
     return load_dataset(name) if name in LIBRARY_DATASETS else load(name)
 

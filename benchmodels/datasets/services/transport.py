@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
-from benchmodels.datasets.answer import Answer, ServiceError, clean, decode, own_words, whole_file
-from benchmodels.datasets.wire import (
+from benchmodels.datasets.services.answer import Answer, ServiceError, clean, decode, own_words, whole_file
+from benchmodels.datasets.services.wire import (
     PIECE,
     check_address,
     closing,

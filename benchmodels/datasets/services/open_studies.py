@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from benchmodels.datasets.answer import ServiceError
-from benchmodels.datasets.cache import Cache, NotKeptError
-from benchmodels.datasets.open_schools import school_absence
-from benchmodels.datasets.open_tables import adult_expenditure, sheltered_housing
+from benchmodels.datasets.services.answer import ServiceError
+from benchmodels.datasets.services.cache import Cache, NotKeptError
+from benchmodels.datasets.services.open_schools import school_absence
+from benchmodels.datasets.services.open_tables import adult_expenditure, sheltered_housing
 from benchmodels.errors import DataError
 
 __all__ = ["OPEN_TABLES"]

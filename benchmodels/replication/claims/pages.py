@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmodels.replication.folder import package_version, staged, write_csv, write_manifest
+from benchmodels.replication.provenance.folder import package_version, staged, write_csv, write_manifest
 from benchmodels.report.audited import AuditedClaim, AuditedDocument, audit_lines, render_audit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmodels.replication.audit import Audit, AuditedNumber
+    from benchmodels.replication.claims.audit import Audit, AuditedNumber
     from benchmodels.report.wording import Lang
 
 _FILES = {"audit_file_csv": "audit.csv", "audit_file_json": "audit.json"}

@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from benchmodels.datasets.answer import ServiceError
-from benchmodels.datasets.cache import Entry, NotKeptError
-from benchmodels.datasets.figures import Block
-from benchmodels.datasets.tableinfo import Selection
+from benchmodels.datasets.services.answer import ServiceError
+from benchmodels.datasets.services.cache import Entry, NotKeptError
+from benchmodels.datasets.services.figures import Block
+from benchmodels.datasets.services.tableinfo import Selection
 
 __all__ = ["Extraction", "cells", "halves", "limit_said"]
 

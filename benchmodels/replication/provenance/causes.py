@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmodels.replication.manifest import Finding, short
+from benchmodels.replication.provenance.manifest import Finding, short
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from benchmodels.replication.manifest import Manifest
+    from benchmodels.replication.provenance.manifest import Manifest
 
 __all__ = ["causes_of"]
 

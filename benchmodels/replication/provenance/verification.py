@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
-from benchmodels.replication.agreement import (
+from benchmodels.replication.provenance.agreement import (
     Agreement,
     ColumnAgreement,
     compare_cells,
     read_cells,
     tolerances,
 )
-from benchmodels.replication.filed import Pictures, compare_page, compare_pictures, compare_sets, hold_files
-from benchmodels.replication.folder import MANIFEST, TOOL, versions
-from benchmodels.replication.inputs import find_inputs
-from benchmodels.replication.manifest import Finding, Manifest, Record, as_frame, read_manifest, short
-from benchmodels.replication.origin import hash_study
+from benchmodels.replication.provenance.filed import Pictures, compare_page, compare_pictures, compare_sets, hold_files
+from benchmodels.replication.provenance.folder import MANIFEST, TOOL, versions
+from benchmodels.replication.provenance.inputs import find_inputs
+from benchmodels.replication.provenance.manifest import Finding, Manifest, Record, as_frame, read_manifest, short
+from benchmodels.replication.provenance.origin import hash_study
+from benchmodels.replication.provenance.shown import compare_words
 from benchmodels.replication.run import run_studies
-from benchmodels.replication.shown import compare_words
 from benchmodels.replication.study import Study, parse_study
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def verify_folder(
     any amount of time, and for more memory than there is, which is told as a fault where the machine itself lets go
     in time. Where that matters, verify under a limit of the system's own.
 
-    The tolerances are those of `benchmodels.replication.agreement.TOLERANCES`, with their measured reasons. The page is
+    The tolerances are those of `provenance.agreement.TOLERANCES`, with their measured reasons. The page is
     compared to the letter but for numbers with decimals, which have the tolerance of figures, and, where a figure of a
     table moved in its last digits, may be rounded to their neighbour if a figure lies half way: how many were is told.
     Pictures that another

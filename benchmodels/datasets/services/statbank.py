@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from benchmodels.datasets.answer import Answer, ServiceError
-from benchmodels.datasets.cache import Cache, Entry, NotKeptError
-from benchmodels.datasets.extraction import Extraction, Form, Progress, cells
-from benchmodels.datasets.figures import Block, read_block, service_text
-from benchmodels.datasets.jsonstat import read_json
-from benchmodels.datasets.tableinfo import Selection, TableInfo, choose, read_tableinfo
-from benchmodels.datasets.transport import Transport
+from benchmodels.datasets.services.answer import Answer, ServiceError
+from benchmodels.datasets.services.cache import Cache, Entry, NotKeptError
+from benchmodels.datasets.services.extraction import Extraction, Form, Progress, cells
+from benchmodels.datasets.services.figures import Block, read_block, service_text
+from benchmodels.datasets.services.jsonstat import read_json
+from benchmodels.datasets.services.tableinfo import Selection, TableInfo, choose, read_tableinfo
+from benchmodels.datasets.services.transport import Transport
 from benchmodels.errors import DataError, SpecificationError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class StatBank:
         selection : mapping of str to str or sequence of str
             By variable: codes, patterns (``"*"``, ``"2*"``), stretches (``">=2018"``), for time places (``"(1)"`` is
             the newest period, ``"(-n+3)"`` the newest three). A variable left out is eliminated: the table answers
-            for its total. See `benchmodels.datasets.tableinfo.choose`.
+            for its total. See `benchmodels.datasets.services.tableinfo.choose`.
         format : {"auto", "csv", "jsonstat", "bulk"}
             How to ask. ``"auto"``: csv; bulk when there are too many cells and every variable is given; several
             questions of csv otherwise.

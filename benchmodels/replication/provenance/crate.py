@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from benchmodels.errors import DataError, SpecificationError
-from benchmodels.replication.folder import MANIFEST, TOOL
-from benchmodels.replication.manifest import Manifest, Record, hash_file, read_manifest, short
-from benchmodels.replication.origin import WITHHELD
+from benchmodels.replication.provenance.folder import MANIFEST, TOOL
+from benchmodels.replication.provenance.manifest import Manifest, Record, hash_file, read_manifest, short
+from benchmodels.replication.provenance.origin import WITHHELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +40,8 @@ def write_crate(folder: str | Path, *, licence: str = "") -> Path:
     """Describe a result by RO-Crate 1.1 metadata, after the profile Process Run Crate 0.5.
 
     Each study is an instrument and each run of one an action: its data and seed went in, its tables, its figures and
-    the page came out. The file is listed in the manifest, so that `benchmodels.replication.verification.verify_folder`
-    holds it against its hash as it does all others.
+    the page came out. The file is listed in the manifest, so that
+    `benchmodels.replication.verify_folder` holds it against its hash as it does all others.
 
     Parameters
     ----------

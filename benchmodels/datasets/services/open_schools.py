@@ -11,11 +11,11 @@ import pandas as pd
 
 from benchmodels.datasets.packaged import municipalities
 from benchmodels.datasets.places import municipality_codes, only_municipalities
-from benchmodels.datasets.uddannelsesstatistik_answers import complete, nearest
+from benchmodels.datasets.services.uddannelsesstatistik_answers import complete, nearest
 from benchmodels.errors import DataError, SpecificationError
 
 if TYPE_CHECKING:
-    from benchmodels.datasets.uddannelsesstatistik import Uddannelsesstatistik
+    from benchmodels.datasets.services.uddannelsesstatistik import Uddannelsesstatistik
 
 __all__ = ["SCHOOL_YEARS", "school_absence", "school_covariates"]
 
@@ -144,7 +144,7 @@ def school_covariates(
 
 
 def _client() -> Uddannelsesstatistik:
-    from benchmodels.datasets.uddannelsesstatistik import Uddannelsesstatistik
+    from benchmodels.datasets.services.uddannelsesstatistik import Uddannelsesstatistik
 
     return Uddannelsesstatistik()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmodels.errors import DataError
 
 if TYPE_CHECKING:
-    from benchmodels.datasets.tableinfo import TableInfo, Variable
+    from benchmodels.datasets.services.tableinfo import TableInfo, Variable
 
 __all__ = ["age_bands", "code_by_text", "expected_code", "sources_said", "total_code", "variable_of", "years_of"]
 

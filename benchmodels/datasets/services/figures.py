@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmodels.datasets.answer import Answer, ServiceError, own_words
-from benchmodels.datasets.jsonstat import read_jsonstat
+from benchmodels.datasets.services.answer import Answer, ServiceError, own_words
+from benchmodels.datasets.services.jsonstat import read_jsonstat
 from benchmodels.errors import DataError
 
 if TYPE_CHECKING:

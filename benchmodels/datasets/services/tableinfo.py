@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from benchmodels.datasets.answer import clean
-from benchmodels.datasets.jsonstat import read_json
+from benchmodels.datasets.services.answer import clean
+from benchmodels.datasets.services.jsonstat import read_json
 from benchmodels.errors import DataError, SpecificationError
 
 __all__ = ["Selection", "TableInfo", "Variable", "choose", "read_tableinfo"]

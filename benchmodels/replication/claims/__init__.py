@@ -1,0 +1,1 @@
+"""Published results as claims: what was printed, which cells it rests on, and whether it holds."""
