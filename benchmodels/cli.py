@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmodels.datasets.services.tableinfo import TableInfo
     from benchmodels.replication import Audit, Study
@@ -282,14 +282,23 @@ def _print_audits(audits: Sequence[Audit], *, print_as: _Print, lang: _Lang) -> 
         typer.echo(harmless(audit_table(audits)).to_csv(index=False), nl=False)
         return
     w = wording(lang.value)
+
+    def counted(numbers: Mapping[str, int]) -> str:
+        return ", ".join(f"{n} {w('audit_verdict_' + verdict.replace(' ', '_'))}" for verdict, n in numbers.items())
+
     for found in audits:
-        typer.echo(f"{found.claims.document.title}\n  {found.claims.document.source}")
+        document = found.claims.document
+        typer.echo(f"{document.title}\n  {document.source}")
+        if document.seen != "all":
+            typer.echo(f"  {w('audit_seen_' + document.seen)}")
         for verdict, line in terminal_lines(found, lang=lang.value):
             typer.echo(f"  {w('audit_verdict_' + verdict.replace(' ', '_')).upper()}  {line}")
-        told = [f"{n} {w('audit_verdict_' + verdict.replace(' ', '_'))}" for verdict, n in found.counts().items()]
-        typer.echo(f"  {', '.join(told)}")
+        typer.echo(f"  {counted(found.counts())}")
         if found.unused:
             typer.echo(f"  {w('audit_unused', number=len(found.unused))}")
+    if len(audits) > 1:
+        every = {verdict: sum(found.counts()[verdict] for found in audits) for verdict in audits[0].counts()}
+        typer.echo(f"{w('audit_documents')}: {len(audits)}; {counted(every)}")
 
 
 def _run(

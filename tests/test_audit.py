@@ -204,3 +204,10 @@ def test_command_says_what_is_wrong(tmp_path, capsys):
     (tmp_path / "c.toml").write_text("[document", encoding="utf-8")
     assert leave("audit", str(tmp_path / "c.toml")) == 2
     assert "not valid TOML" in capsys.readouterr().err
+
+
+def test_all_documents_are_counted_together(capsys):
+    assert leave("audit", "kkr-midtjylland-2023", "wong-beasley-1990-departments", "--lang", "en") == 0
+    said = capsys.readouterr().out
+    assert "Documents: 2; 178 confirmed, 14 rounding, 12 contradicted, 30 not computable" in said
+    assert "look them up before you cite them" in said
