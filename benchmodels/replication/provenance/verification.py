@@ -240,7 +240,7 @@ def _versions(manifest: Manifest, allowed: bool) -> Iterable[Finding]:
         fault = name == TOOL and not allowed
         about = "package" if name == TOOL else "libraries"
         made = "no version" if made is None else short(made)
-        hint = "; install that version, or allow other versions" if fault else ""
+        hint = "; install that version, or allow other versions (--any-version)" if fault else ""
         told = f"{name}: made with {made}, {found} here{hint}"
         yield Finding(about=about, where=name, text=told, recorded=made, found=found, fault=fault)
     lost = [name for name in here if name not in recorded and name != TOOL]
