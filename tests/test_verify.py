@@ -728,7 +728,8 @@ def test_another_version_fails_unless_allowed(out: Path) -> None:
     found = verify_folder(out)
     assert not found.rerun
     assert found.to_text().splitlines()[1:] == [
-        f"fault benchmodels: made with 0.3.0, {here} here; install that version, or allow other versions (--any-version)",
+        f"fault benchmodels: made with 0.3.0, {here} here; "
+        "install that version, or allow other versions (--any-version)",
         f"note  python: made with 3.9.0, {found.findings[1].found} here",
         f"note  numpy: made with 1.0, {np.__version__} here",
     ]
