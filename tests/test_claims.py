@@ -461,3 +461,45 @@ def test_control_characters_and_endless_numbers_are_refused(tmp_path: Path):
     (tmp_path / "c.toml").write_text(f"x = {'9' * 5000}", encoding="utf-8")
     with pytest.raises(SpecificationError, match="not valid TOML"):
         read_claims(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp1252"])
+def test_a_danish_table_is_read_as_danish(tmp_path: Path, sep, encoding):
+    lines = ["område", "2018", "2022"], ["Ærø", '"1.234"', '"1.500,5"'], ["I alt", '"1.234"', '"1.500,5"']
+    (tmp_path / "da.csv").write_bytes("\r\n".join(sep.join(line) for line in lines).encode(encoding))
+    content = file_of(
+        claim("value", "1.234", of="t | Ærø | 2018"), claim("value", "1.500,5", of="t | Ærø | 2022") | {"id": "y"}
+    )
+    spec = {"title": "t", "path": "da.csv", "rows": "område", "total": "I alt"}
+    content["tables"] = {"t": spec if encoding != "cp1252" else spec | {"encoding": "cp1252"}}
+    numbers = audit_claims(parse_claims(content, folder=tmp_path)).numbers
+    assert [n.verdict for n in numbers] == ["confirmed"] * 4
+    assert [n.printed.text for n in numbers if not n.own] == ["1.234", "1.500,5"]
+
+
+def test_a_table_may_have_other_marks_than_its_document(tmp_path: Path):
+    (tmp_path / "en.csv").write_text('r,x,y\na,1.5,"1,234"\n', encoding="utf-8")
+    content = file_of(claim("value", "1,5", of="t | a | x"), claim("value", "1.234", of="t | a | y") | {"id": "y"})
+    spec = {"title": "t", "path": "en.csv", "rows": "r"}
+    content["tables"] = {"t": spec | {"language": "en"}}
+    assert [n.verdict for n in audit_claims(parse_claims(content, folder=tmp_path)).numbers] == ["confirmed"] * 2
+    content["tables"] = {"t": spec}
+    reason = audit_claims(parse_claims(content, folder=tmp_path)).numbers[0].reason
+    assert "holds '1.5'" in reason and "language = 'en'" in reason
+
+
+def test_more_decimals_than_the_table_has_are_refused(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("r,x\na,1.234\nb,2.000\n", encoding="utf-8")
+    content = file_of(claim("value", "1", of="t | a | x"))
+    content["document"] = DOCUMENT | {"language": "en"}
+    content["tables"] = {"t": {"title": "t", "path": "t.csv", "rows": "r", "decimals": 0}}
+    assert "more decimals than the table's" in audit_claims(parse_claims(content, folder=tmp_path)).numbers[0].reason
+    (tmp_path / "t.csv").write_text("r,x\na,1.000\nb,2.000\n", encoding="utf-8")
+    assert audit_claims(parse_claims(content, folder=tmp_path)).numbers[0].verdict == "confirmed"
+
+
+@pytest.mark.parametrize("text", ["0.125", "01.234", "0.000"])
+def test_no_thousands_after_a_zero(text):
+    with pytest.raises(SpecificationError, match="no number"):
+        read_printed(text, language="da")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmodels.replication.study import Study
 
-__all__ = ["Table", "load_table", "read_table"]
+__all__ = ["Table", "load_table", "read_table", "read_text_table"]
 
 _EXTRAS = {".xlsx": ("openpyxl", "excel"), ".xlsm": ("openpyxl", "excel"), ".parquet": ("pyarrow", "parquet")}
 
@@ -265,21 +265,54 @@ def read_table(
     return pd.DataFrame(frame)
 
 
-def _read_csv(
-    path: Path, *, sep: str | None, decimal: str | None, encoding: str, labels: Sequence[str]
-) -> pd.DataFrame:
+def read_text_table(path: str | Path, *, sep: str | None = None, encoding: str = "utf-8-sig") -> pd.DataFrame:
+    """Read a CSV file as the text it holds: every cell as it was typed, an empty one as ''.
+
+    Parameters
+    ----------
+    path : str or Path
+    sep, encoding : str
+        As in `read_table`.
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, not in this encoding, or no CSV.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"no file {path.name}")
+    text = _csv_text(path, encoding)
+    sep = sep or _separator(text)
+    try:
+        return pd.read_csv(io.StringIO(text), sep=sep, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{path.name}: cannot be read as CSV with separator {sep!r}: {error}") from error
+
+
+def _csv_text(path: Path, encoding: str) -> str:
     try:
         text = path.read_bytes().decode(encoding)
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         name = "UTF-8" if encoding.lower().replace("_", "-").startswith("utf-8") else encoding
         raise DataError(
             f"{path.name}: the file is not {name} (byte {error.start} cannot be read); save it as UTF-8 (in a "
-            "spreadsheet: 'CSV UTF-8'), or give data.encoding in the study, such as 'cp1252' for Western Windows"
+            "spreadsheet: 'CSV UTF-8'), or give data.encoding in the study (in a file of claims, encoding of the "
+            "table), such as 'cp1252' for Western Windows"
         ) from error
     except LookupError as error:
         raise DataError(f"{path.name}: no encoding {encoding!r}") from error
     if not text.strip():
         raise DataError(f"{path.name}: the file is empty")
+    return text
+
+
+def _read_csv(
+    path: Path, *, sep: str | None, decimal: str | None, encoding: str, labels: Sequence[str]
+) -> pd.DataFrame:
+    text = _csv_text(path, encoding)
     sep = sep or _separator(text)
     mark = decimal or ("," if sep == ";" else ".")
     try:

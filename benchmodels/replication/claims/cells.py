@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import math
 import unicodedata
 from collections.abc import Mapping
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
-from benchmodels.replication.claims.printed import read_printed
+from benchmodels.replication.claims.printed import Printed, PrintLanguage, read_printed
+from benchmodels.replication.tables import read_text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +25,7 @@ __all__ = ["Cell", "Grid", "MissingCellError", "read_grids"]
 
 # What a printed table has where there was nothing, such as an act not yet in force: a sum passes over it.
 _NOTHING = ("-", "–", "—")
+_OTHER: dict[PrintLanguage, PrintLanguage] = {"da": "en", "en": "da"}
 
 
 class MissingCellError(DataError):
@@ -74,7 +74,7 @@ class Grid:
     cells : dict of (str, str) to Cell
         By row and column; what is not a number is not there.
     marks : dict of (str, str) to str
-        What stands where a figure is unknown or kept back.
+        Where a figure is unknown, kept back or cannot be read: what stands there, in words.
     rows, columns : tuple of str
         In the order of the table.
     """
@@ -110,9 +110,7 @@ class Grid:
         wanted = kept_back if "*" in (row, column) and len(lacking) < len(places) else lacking
         if wanted:
             r, c = wanted[0]
-            mark = self.marks.get((r, c), "")
-            told = f"holds {mark!r}" if mark else "is empty"
-            raise MissingCellError(f"the cell '{self.name} | {r} | {c}' {told}")
+            raise MissingCellError(f"the cell '{self.name} | {r} | {c}' {self.marks.get((r, c), 'is empty')}")
         return [self.cells[place] for place in places if place in self.cells]
 
     def _known(self, what: str, name: str, there: tuple[str, ...]) -> str:
@@ -157,10 +155,11 @@ def read_grids(claims: Claims, *, tables: Mapping[str, pd.DataFrame] | None = No
 
 
 def _grid(name: str, spec: TableSpec, given: pd.DataFrame | None, claims: Claims) -> Grid:
+    language = spec.language or claims.document.language
     if given is None and spec.cells is not None:
-        return _typed(name, spec, claims)
+        return _gathered(name, spec, pd.DataFrame(), _typed(spec, language), language)
     if given is None and spec.path is not None:
-        frame = _printed_frame(claims.folder, spec.path)
+        frame = _printed_frame(claims.folder, spec)
     else:
         frame = _dataset(str(spec.dataset)) if given is None else given
     for column, wanted in spec.where.items():
@@ -173,32 +172,34 @@ def _grid(name: str, spec: TableSpec, given: pd.DataFrame | None, claims: Claims
     _require(frame, rows, name)
     labels = [_same(str(label)) for label in frame[rows]]
     if spec.columns is None:
-        others = [c for c in frame.columns if c != rows and _holds_numbers(frame[c])]
+        others = [c for c in frame.columns if c != rows and _holds_numbers(frame[c], language)]
         told = [(r, _same(str(c)), v) for c in others for r, v in zip(labels, frame[c], strict=True)]
     else:
         _require(frame, spec.columns, name)
         _require(frame, str(spec.values), name)
         columns = [_same(str(label)) for label in frame[spec.columns]]
         told = list(zip(labels, columns, frame[str(spec.values)], strict=True))
-    return _gathered(name, spec, _numeric(frame, labels=rows), [(r, c, v, spec.half(c)) for r, c, v in told])
+    numeric = _numeric(frame, labels=rows, language=language)
+    return _gathered(name, spec, numeric, [(r, c, v, spec.half(c)) for r, c, v in told], language)
 
 
-def _typed(name: str, spec: TableSpec, claims: Claims) -> Grid:
-    """Read a table that is typed into the file, each cell with the precision of its digits."""
+def _typed(spec: TableSpec, language: PrintLanguage) -> list[tuple[str, str, object, float]]:
+    """Return the cells that are typed into the file, each with the precision of its digits."""
     told: list[tuple[str, str, object, float]] = []
     for row, cells in (spec.cells or {}).items():
         for column, text in cells.items():
-            place = (_same(row), _same(column))
-            try:
-                number = read_printed(text, language=claims.document.language)
-                told.append((*place, number.value, number.half))
-            except SpecificationError:
-                told.append((*place, text, 0.0))
-    frame = pd.DataFrame(told, columns=["row", "column", "value", "half"])
-    return _gathered(name, spec, frame, told)
+            number = _read(text, language)
+            told.append((_same(row), _same(column), text, number.half if number else 0.0))
+    return told
 
 
-def _gathered(name: str, spec: TableSpec, frame: pd.DataFrame, told: list[tuple[str, str, object, float]]) -> Grid:
+def _gathered(
+    name: str,
+    spec: TableSpec,
+    frame: pd.DataFrame,
+    told: list[tuple[str, str, object, float]],
+    language: PrintLanguage,
+) -> Grid:
     cells: dict[tuple[str, str], Cell] = {}
     marks: dict[tuple[str, str], str] = {}
     seen: set[tuple[str, str]] = set()
@@ -206,13 +207,14 @@ def _gathered(name: str, spec: TableSpec, frame: pd.DataFrame, told: list[tuple[
         if (row, column) in seen:
             raise DataError(f"table {name!r}: row {row!r} and column {column!r} are there twice")
         seen.add((row, column))
-        value = _number(content)
+        value = _number(content, language)
         if value is not None and math.isinf(value):
             raise DataError(f"table {name!r}: the cell of row {row!r} and column {column!r} is infinite")
         if value is not None and not math.isnan(value):
+            _refuse_more_decimals(content, half, language, where=f"{name} | {row} | {column}")
             cells[row, column] = Cell(name, row, column, value, half)
         elif isinstance(content, str) and content.strip() not in _NOTHING:
-            marks[row, column] = content.strip()
+            marks[row, column] = _unread(content.strip(), language)
     rows = tuple(dict.fromkeys(row for row, *_ in told))
     columns = tuple(dict.fromkeys(column for _, column, *_ in told))
     if spec.total is not None and spec.total not in rows:
@@ -220,35 +222,55 @@ def _gathered(name: str, spec: TableSpec, frame: pd.DataFrame, told: list[tuple[
     return Grid(name=name, spec=spec, frame=frame, cells=cells, rows=rows, columns=columns, marks=marks)
 
 
-def _number(content: object) -> float | None:
+def _read(text: str, language: PrintLanguage) -> Printed | None:
+    """Return a printed number, or None for text that is none in this language."""
+    try:
+        return read_printed(text, language=language)
+    except SpecificationError:
+        return None
+
+
+def _number(content: object, language: PrintLanguage) -> float | None:
     """Return a number, or None for text that is none; a missing value is NaN, for nothing."""
     if isinstance(content, str):
-        try:
-            return None if "_" in content else float(content)  # Python alone reads '1_000' as a number
-        except ValueError:
-            return None
+        number = _read(content, language)
+        return None if number is None else number.value
     try:
         return float(content)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return math.nan
 
 
-def _printed_frame(folder: Path, name: str) -> pd.DataFrame:
+def _unread(text: str, language: PrintLanguage) -> str:
+    """Say what stands in a cell that is no number, and what to do where it is one with the other marks."""
+    if not text:
+        return "is empty"
+    other = _OTHER[language]
+    if _read(text, other) is not None:
+        return f"holds {text!r}, which is a number with the marks of {other!r}: give the table language = {other!r}"
+    return f"holds {text!r}"
+
+
+def _refuse_more_decimals(content: object, half: float, language: PrintLanguage, *, where: str) -> None:
+    """Refuse text with more decimals than the table is said to have: one of the two is misread."""
+    number = _read(content, language) if isinstance(content, str) else None
+    if number is None or half <= 0:
+        return
+    units = number.value / (2 * half)
+    if abs(units - round(units)) > 1e-6:  # zeros beyond the printed decimals say nothing and do no harm
+        raise DataError(
+            f"the cell '{where}' holds {content!r}, with more decimals than the table's: mend decimals, or language "
+            f"(found {language!r})"
+        )
+
+
+def _printed_frame(folder: Path, spec: TableSpec) -> pd.DataFrame:
     """Read a CSV file as the text it holds; it must lie in or below the folder of the file of claims."""
     base = folder.resolve()
-    path = (base / name).resolve()
+    path = (base / str(spec.path)).resolve()
     if not path.is_relative_to(base):
-        raise DataError(f"{name}: a table lies in or below the folder of the file of claims")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"no file {name} that can be read ({error.strerror or error})") from error
-    except (UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{name}: not UTF-8") from error
-    try:
-        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"{name}: cannot be read as CSV with commas: {error}") from error
+        raise DataError(f"{spec.path}: a table lies in or below the folder of the file of claims")
+    return read_text_table(path, sep=spec.sep, encoding=spec.encoding)
 
 
 def _dataset(name: str) -> pd.DataFrame:
@@ -258,18 +280,24 @@ def _dataset(name: str) -> pd.DataFrame:
     return load_dataset(name) if name in LIBRARY_DATASETS else load(name)
 
 
-def _holds_numbers(column: pd.Series) -> bool:
-    """Whether a column has a number at all; labels and remarks have none."""
-    return any(value is not None and math.isfinite(value) for value in map(_number, column))
+def _holds_numbers(column: pd.Series, language: PrintLanguage) -> bool:
+    """Whether a column has a number at all, with whichever marks; labels and remarks have none."""
+    values = (_number(content, language) for content in column)
+    if any(value is not None and math.isfinite(value) for value in values):
+        return True
+    return any(isinstance(content, str) and _read(content, _OTHER[language]) is not None for content in column)
 
 
-def _numeric(frame: pd.DataFrame, *, labels: str) -> pd.DataFrame:
+def _numeric(frame: pd.DataFrame, *, labels: str, language: PrintLanguage) -> pd.DataFrame:
     """Return the table with columns of nothing but numbers as numbers, for a model; labels stay text."""
     kept = {}
     for name in frame.columns:
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        text = isinstance(frame[name].dtype, pd.StringDtype) or frame[name].dtype == object
-        kept[name] = numbers if text and name != labels and numbers.notna().all() else frame[name]
+        column = frame[name]
+        if name != labels and not pd.api.types.is_numeric_dtype(column):
+            numbers = [_number(content, language) for content in column]
+            if all(number is not None and math.isfinite(number) for number in numbers):
+                column = pd.Series(numbers, index=column.index, dtype=float)
+        kept[name] = column
     return pd.DataFrame(kept)
 
 

@@ -14,10 +14,10 @@ __all__ = ["Printed", "PrintLanguage", "read_printed"]
 
 PrintLanguage = Literal["da", "en"]
 
-# Thousands in threes or not at all: '1.2345' is no Danish number, and is not to be read as one.
+# Thousands in threes or not at all, and none before them: '1.2345' and '0.125' are no Danish numbers.
 _FORMS = {
-    "da": re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?"),
-    "en": re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d*)(\.\d+)?(e[-+]?\d{1,3})?", re.IGNORECASE),
+    "da": re.compile(r"[-+]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d+)?"),
+    "en": re.compile(r"[-+]?([1-9]\d{0,2}(,\d{3})+|\d*)(\.\d+)?(e[-+]?\d{1,3})?", re.IGNORECASE),
 }
 _MINUS = str.maketrans({"−": "-", "–": "-"})
 # A space between thousands, as some tables have it; anywhere else two numbers stand beside each other.

@@ -103,7 +103,13 @@ class TableSpec(_Section):
     """A printed table: wide (rows x columns), long (one line a cell), or typed into the file."""
 
     title: Name
-    path: Name | None = Field(None, description="CSV file beside this one, UTF-8, decimal point.")
+    path: Name | None = Field(None, description="CSV file beside this one.")
+    language: PrintLanguage | None = Field(
+        None,
+        description="Whose marks its cells are written with: 'da' 1.234,5 or 'en' 1,234.5; the document's by default.",
+    )
+    sep: Literal[",", ";", "\t", "|"] | None = Field(None, description="Column separator of the file; else found.")
+    encoding: Name = Field("utf-8-sig", description="Encoding of the file; UTF-8 with or without mark by default.")
     dataset: Name | None = Field(None, description="A table of the package, or of an installed library.")
     cells: dict[Name, dict[Name, Text]] | None = Field(None, description="Row, column, and the cell as printed.")
     rows: Name | None = Field(None, description="Column that names the rows.")
