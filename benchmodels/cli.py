@@ -98,12 +98,27 @@ def run(
     """Run one study on its own table or on yours."""
     from benchmodels.replication import more_studies, open_studies, read_study, shipped_studies
 
-    known = {**shipped_studies(), **more_studies(), **open_studies()}
-    path = Path(study) if Path(study).exists() else known.get(study, Path(study))
+    path = _file_of(study, {**shipped_studies(), **more_studies(), **open_studies()}, what="study")
     asked = read_study(path)
-    command = f"benchmodels run {path.name if path.suffix else study}" + (f" --data {data.name}" if data else "")
+    told = Path(study).name if Path(study).is_file() else study
+    command = f"benchmodels run {told}" + (f" --data {data.name}" if data else "")
     target = out if out is not None else Path(f"benchmodels-{asked.id}")
     _run([asked], out=target, data=data, lang=lang, danish_csv=danish_csv, seed=seed, command=command)
+
+
+def _file_of(name: str, known: Mapping[str, Path], *, what: str) -> Path:
+    """Return the file that was named, or the one that ships under this id."""
+    from difflib import get_close_matches
+
+    from benchmodels.errors import SpecificationError
+
+    if Path(name).is_file() or Path(name).name != name or Path(name).suffix:
+        return Path(name)
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"those that ship are {', '.join(known)}"
+    raise SpecificationError(f"{what} {name!r}: there is no file of this name, and none ships under it; {hint}")
 
 
 class _Print(StrEnum):
@@ -147,15 +162,15 @@ def audit(
     from benchmodels.replication import literature as classics
     from benchmodels.replication import published as shipped
 
-    known = {**shipped(), **classics()}
     names = list(claims or (classics() if literature else shipped()))
-    paths = [Path(name) if Path(name).is_file() else known.get(name, Path(name)) for name in names]
+    paths = [_file_of(name, {**shipped(), **classics()}, what="document") for name in names]
     audits = [audit_claims(read_claims(path)) for path in paths]
     _print_audits(audits, print_as=print_as, lang=lang)
     if out is not None:
         from benchmodels.replication.claims.pages import write_audits
 
-        told = " ".join(["benchmodels audit", *(["--literature"] if literature else names), f"--lang {lang.value}"])
+        asked = ["--literature"] if literature and not claims else names
+        told = " ".join(["benchmodels audit", *asked, f"--lang {lang.value}"])
         page = write_audits(audits, out=out, lang=lang.value, command=told)
         sys.stderr.write(f"Open {page.resolve()} in a browser.\n")
     if strict and not all(found.ok for found in audits):

@@ -179,8 +179,8 @@ def test_command(tmp_path, capsys):
     assert leave("audit", "kkr-midtjylland-2023", "--out", str(tmp_path / "page")) == 0
     said = capsys.readouterr()
     assert "MODSAGT  afsnit 4, private tilbud: »fra 4,31 mia. kr. i 2018«. Trykt 4,31 mia. kr." in said.out
-    assert "regnet efter 4,3412 mia. kr." in said.out
-    assert "171 bekræftet, 14 afrunding, 12 modsagt, 30 kan ikke regnes" in said.out
+    assert "efterregnet 4,3412 mia. kr." in said.out
+    assert "171 bekræftet, 14 afrunding, 12 modsagt, 30 kan ikke efterregnes" in said.out
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "http://" not in page and "https://" not in page
     assert page.count('class="claim contradicted"') == 12

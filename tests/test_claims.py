@@ -170,7 +170,11 @@ def test_a_number_beside_that_never_confirms():
         (claim("growth", "1", missing="m", aside={"of": ["x"]}), "takes of, base"),
         (claim("efficiency", "1", of="A", fit="none"), "there is no fit 'none'"),
         (claim("value", "1", of=A18, by="size"), "by"),
-        (claim("value", "1", of=A18, eval="print(1)"), "Extra inputs"),
+        (claim("value", "1", of=A18, eval="print(1)"), "there is no such key"),
+        (claim("value", "1", of=A18, precison="10"), "did you mean 'precision'"),
+        (claim("value", 9.7, of=A18), "in quotes: published = '9.7'"),
+        (claim("coefficient", "1", of="x"), "needs the name of a fit; the file has no [fits] section"),
+        (claim("rank", "1", of=A18), "by 'difference' or 'growth' it takes base and among_base too"),
         (claim("value", "1", of=3), "of"),
     ],
 )

@@ -767,7 +767,7 @@ def test_best_practice_of_a_unit_in_words() -> None:
     assert words["slots"]["frontier_peers"] == (
         f"Aarhus er holdt op mod {NAMES[2]} (65\u00a0%, ganget med 21), Ærø (34\u00a0%) og Fanø* (under 1\u00a0%)."
     )
-    assert words["slots"]["frontier_starred"].startswith("* Har i sin egen kreds selv nogen")
+    assert words["slots"]["frontier_starred"].startswith("* Har selv nogen i sin kreds")
     assert words["goods"] == [["Udgift", "1.234.567", "1.140.000"], ["Folk: <b>", "12,3", "12,3"]]
     best = words_of(html, "Ærø")
     assert best["goods"] == []

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from benchmodels.errors import SpecificationError
-from benchmodels.report.wording import Lang, first_upper, wording
+from benchmodels.report.templating import part, template
+from benchmodels.report.wording import Lang, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +19,6 @@ __all__ = ["VERDICTS", "AuditedClaim", "AuditedDocument", "audit_lines", "render
 
 Verdict = Literal["confirmed", "rounding", "contradicted", "not computable"]
 VERDICTS: tuple[Verdict, ...] = ("contradicted", "not computable", "rounding", "confirmed")
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +41,8 @@ class AuditedClaim:
         The unit that the document rounds to, where its zeros say more; else empty.
     reason, note : str
         What is missing; what to know.
+    faulty : bool
+        It is the file of claims that lacks it, and not the document.
     cells : tuple of (str, tuple of (str, float))
         For each argument its cells, as address and number.
     aside : tuple of float, optional
@@ -66,6 +64,7 @@ class AuditedClaim:
     half: float
     precision: str = ""
     reason: str = ""
+    faulty: bool = False
     note: str = ""
     cells: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
     aside: tuple[float, float, float] | None = None
@@ -120,17 +119,9 @@ def render_audit(
     if not documents:
         raise SpecificationError("an audit needs at least one document")
     w = wording(lang)
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cap"] = first_upper
     views = [_document_view(document, w) for document in documents]
     total = {verdict: sum(view["counts"][verdict] for view in views) for verdict in VERDICTS}
-    return environment.get_template("audit.html.j2").render(
+    return template("audit.html.j2").render(
         lang=lang,
         w=w,
         documents=views,
@@ -140,7 +131,7 @@ def render_audit(
         date=date,
         command=command,
         files=[(w(key), place) for key, place in files],
-        css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        css=part("page.css"),
     )
 
 
@@ -156,35 +147,55 @@ def audit_lines(document: AuditedDocument, *, lang: Lang) -> list[tuple[str, str
         found = [
             claim for claim in document.claims if claim.verdict == verdict and (claim.own or verdict != "rounding")
         ]
-        lines += [(verdict, f"{claim.where}: »{claim.quote}«. {_told(claim, w)}") for claim in found]
+        for claim in found:
+            said = [_told(claim, w), claim.note, _from_others(claim, w)]
+            lines.append((verdict, f"{claim.where}: »{claim.quote}«. {' '.join(filter(None, said))}"))
     missing = [claim for claim in document.claims if claim.verdict == "not computable"]
-    for reason in dict.fromkeys(claim.reason for claim in missing):
-        quotes = ", ".join(f"»{claim.quote}«" for claim in missing if claim.reason == reason)
-        lines.append(("not computable", f"{quotes}. {w('audit_missing', reason=reason)}"))
+    for told in dict.fromkeys(_told(claim, w) for claim in missing):
+        quotes = ", ".join(f"»{claim.quote}«" for claim in missing if _told(claim, w) == told)
+        lines.append(("not computable", f"{quotes}. {told}"))
     return lines
+
+
+def _from_others(claim: AuditedClaim, w: Wording) -> str:
+    """Say what other printed numbers of the document give."""
+    if claim.aside is None:
+        return ""
+    value, lower, upper = (_amount(part, claim, w) for part in claim.aside)
+    return w("audit_aside", value=value, lower=lower, upper=upper)
 
 
 def _told(claim: AuditedClaim, w: Wording) -> str:
     """Say what was printed beside what was found, or what is missing."""
     printed = _printed(claim, w)
     if claim.verdict == "not computable":
-        return w("audit_missing", reason=claim.reason)
+        return w("audit_fault" if claim.faulty else "audit_missing", reason=claim.reason)
     found = _amount(claim.computed, claim, w)
-    text = w(f"audit_told_{'rank' if claim.kind == 'rank' else 'number'}", printed=printed, found=found)
+    text = w("audit_told", printed=printed, found=found)
     if claim.verdict == "rounding":
-        ends = (w.number(end, _decimals(claim) + 1) + f" {claim.unit}".rstrip() for end in (claim.lower, claim.upper))
-        text += " " + w("audit_range", lower=next(ends), upper=next(ends))
+        lower, upper = (_amount(end, claim, w, more=1) for end in (claim.lower, claim.upper))
+        text += " " + w("audit_range", lower=lower, upper=upper)
     return text
 
 
 def _printed(claim: AuditedClaim, w: Wording) -> str:
-    printed = f"{claim.published} {claim.unit}".strip()
+    text = claim.published
+    if text.startswith("-"):  # typed with the hyphen of a keyboard
+        text = w.table["minus"] + text[1:]
+    printed = _with_unit(text, claim, w)
     return w("audit_precision", printed=printed, unit=claim.precision) if claim.precision else printed
 
 
-def _amount(value: float, claim: AuditedClaim, w: Wording) -> str:
-    number = w.number(value, _decimals(claim))
-    return f"{number} {claim.unit}".strip()
+def _amount(value: float, claim: AuditedClaim, w: Wording, *, more: int = 0) -> str:
+    return _with_unit(w.number(value, _decimals(claim) + more), claim, w)
+
+
+def _with_unit(number: str, claim: AuditedClaim, w: Wording) -> str:
+    """Write a number with its unit of measure; a place in an order as one, and '1.000 kr.' apart from the number."""
+    if claim.kind == "rank":
+        return w("audit_place", number=number)
+    unit = f"({claim.unit})" if any(digit.isdigit() for digit in claim.unit) else claim.unit
+    return f"{number} {unit}".strip()
 
 
 def _decimals(claim: AuditedClaim) -> int:
@@ -204,30 +215,29 @@ def _document_view(document: AuditedDocument, w: Wording) -> dict[str, Any]:
         "counts": document.counts(),
         "rows": rows,
         "of": {verdict: [row for row in rows if row["claim"].verdict == verdict] for verdict in VERDICTS},
+        "orders": sum(claim.kind == "rank" for claim in document.claims),
     }
 
 
 def _row(claim: AuditedClaim, w: Wording) -> dict[str, Any]:
     known = claim.verdict != "not computable"
-    aside = ""
-    if claim.aside is not None:
-        value, lower, upper = (_amount(part, claim, w) for part in claim.aside)
-        aside = w("audit_aside", value=value, lower=lower, upper=upper)
     key = f"audit_kind_{claim.kind}"
     return {
         "claim": claim,
         "printed": _printed(claim, w),
         "found": _amount(claim.computed, claim, w) if known else w("no_value"),
-        "between": w(
-            "span", lower=w.number(claim.lower, _decimals(claim)), upper=w.number(claim.upper, _decimals(claim))
-        )
-        if known and claim.lower != claim.upper
-        else "",
+        "between": _between(claim, w),
         "told": _told(claim, w),
         "kind": w(key) if key in w.table else claim.kind,
-        "aside": aside,
+        "aside": _from_others(claim, w),
         "cells": _cell_rows(claim.cells, w),
     }
+
+
+def _between(claim: AuditedClaim, w: Wording) -> str:
+    """Return the limits over the rounding of the cells, where they can be told apart."""
+    lower, upper = (w.number(end, _decimals(claim) + 1) for end in (claim.lower, claim.upper))
+    return w("span", lower=lower, upper=upper) if lower != upper else ""
 
 
 def _cell_rows(cells: Sequence[tuple[str, Sequence[tuple[str, float]]]], w: Wording) -> list[tuple[str, str, str]]:

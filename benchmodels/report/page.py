@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from benchmodels.errors import SpecificationError
 from benchmodels.report.beside import beside_caption
@@ -25,6 +22,7 @@ from benchmodels.report.limits import (
     overlap_words,
     shares_case_mix,
 )
+from benchmodels.report.templating import part, template
 from benchmodels.report.view import Row, national_tiles, part_decimals, rows_of, short_verdict, wording_of
 from benchmodels.report.wording import Lang, first_upper, wording
 
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from benchmodels.report.wording import Wording
 
 __all__ = ["render_page"]
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(
@@ -86,15 +82,7 @@ def render_page(
         ],
         "words": {"chosen": base.table["chosen"], "missing": base.table["chosen_missing"]},
     }
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cap"] = first_upper
-    return environment.get_template("page.html.j2").render(
+    return template("page.html.j2").render(
         lang=lang,
         w=views[0]["w"],
         chapters=views,
@@ -103,8 +91,8 @@ def render_page(
         notice=(notice or views[0]["w"]("simulated")) if any(c.main.source.simulated for c in chapters) else "",
         command=command,
         files=files,
-        css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        js=Markup((_TEMPLATES / "page.js").read_text(encoding="utf-8")),
+        css=part("page.css"),
+        js=part("page.js"),
     )
 
 

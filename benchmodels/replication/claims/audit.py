@@ -71,6 +71,11 @@ class AuditedNumber:
     own: bool = True
 
     @property
+    def faulty(self) -> bool:
+        """Whether it is the file of claims that lacks something, and not the document."""
+        return self.verdict == "not computable" and self.claim.missing is None
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
         """All cells, once each."""
         return tuple(dict.fromkeys(cell for cells in self.arguments.values() for cell in cells))
@@ -104,7 +109,7 @@ class Audit:
     @property
     def ok(self) -> bool:
         """Whether nothing is contradicted, and nothing is missing but what the document itself does not publish."""
-        return all(f.verdict != "contradicted" and (not f.reason or f.claim.missing is not None) for f in self.numbers)
+        return all(number.verdict != "contradicted" and not number.faulty for number in self.numbers)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a claim."""

@@ -120,6 +120,7 @@ def _claim(found: AuditedNumber) -> AuditedClaim:
         half=found.printed.half,
         precision=claim.precision or "",
         reason=found.reason,
+        faulty=found.faulty,
         note=claim.note,
         cells=tuple((name, tuple((c.address, c.value) for c in cells)) for name, cells in found.arguments.items()),
         aside=None if aside is None else (aside.value, aside.lower, aside.upper),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 import unicodedata
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -222,10 +223,8 @@ def parse_claims(table: dict[str, Any], *, name: str = "claims", folder: Path | 
     try:
         claims = Claims.model_validate(_with_lists(table))
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors(include_url=False)
-        ]
-        raise _refusal(name, faults) from error
+        told = [_fault(dict(item)) for item in error.errors(include_url=False)]
+        raise _refusal(name, list(dict.fromkeys(told))) from error
     faults = [fault for claim in claims.claims for fault in _claim_faults(claim, claims)]
     faults += [fault for key, spec in claims.tables.items() for fault in _table_faults(key, spec)]
     faults += [
@@ -239,6 +238,31 @@ def parse_claims(table: dict[str, Any], *, name: str = "claims", folder: Path | 
         raise _refusal(name, faults)
     claims._folder = folder or Path()
     return claims
+
+
+_KEYS: dict[str, type[BaseModel]] = {
+    "document": Document,
+    "tables": TableSpec,
+    "fits": FitSpec,
+    "claims": Claim,
+}
+
+
+def _fault(item: dict[str, Any]) -> str:
+    """Say a fault by the place of its key, and what the key might have been."""
+    place = [str(part) for part in item["loc"] if not _inner(str(part))]
+    where = ".".join(place)
+    if item["type"] == "extra_forbidden" and place[0] in _KEYS:
+        near = get_close_matches(place[-1], list(_KEYS[place[0]].model_fields), n=1, cutoff=0.6)
+        return f"{where}: there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
+    if item["type"] in ("string_type", "dict_type") and place[-1] == "published":
+        return f"{where}: the number as printed, in quotes: published = {str(item['input'])!r}"
+    return f"{where}: {item['msg']}"
+
+
+def _inner(part: str) -> bool:
+    """Whether a part of a place is a branch inside the checker, and no key of the file."""
+    return "[" in part or part in ("str", "int")
 
 
 def _refusal(name: str, faults: list[str]) -> SpecificationError:
@@ -269,7 +293,9 @@ def _claim_faults(claim: Claim, claims: Claims) -> list[str]:
             faults.append(f"{where}: either 'missing' or a fit, not both")
     elif claim.kind in FIT_KINDS:
         if claim.fit not in claims.fits:
-            faults.append(f"{where}.fit: there is no fit {claim.fit!r}; there is {', '.join(claims.fits) or 'none'}")
+            there = f"there is {', '.join(claims.fits)}" if claims.fits else "the file has no [fits] section"
+            needs = "needs the name of a fit" if claim.fit is None else f"there is no fit {claim.fit!r}"
+            faults.append(f"{where}.fit: kind {claim.kind!r} {needs}; {there}")
         if (claim.of is None) == isinstance(claim.published, str) or (claim.of is not None and len(claim.of) != 1):
             faults.append(f"{where}.of: one unit or term, or published = {{ unit = 'number', ... }} for several")
         if given not in ([], ["of"]):
@@ -292,7 +318,13 @@ def _argument_faults(claim: Claim, given: list[str], claims: Claims) -> list[str
         wanted += ["base", "among_base"]
     faults = []
     if set(given) != set(wanted):
-        faults.append(f"{where}: kind {claim.kind!r} takes {', '.join(wanted)} (found {', '.join(given) or 'none'})")
+        kind, more = f"kind {claim.kind!r}", ""
+        if claim.kind == "rank":
+            kind, more = (
+                f"kind 'rank' by {claim.by!r}",
+                "; by 'difference' or 'growth' it takes base and among_base too",
+            )
+        faults.append(f"{where}: {kind} takes {', '.join(wanted)} (found {', '.join(given) or 'none'}){more}")
     if claim.fit is not None:
         faults.append(f"{where}.fit: kind {claim.kind!r} rests on cells and not on a fit")
     for name in given:

@@ -201,6 +201,10 @@ def read_manifest(place: str | Path) -> Manifest:
         raise DataError(
             f"{path}: a manifest of format {short(known)}; this version of {TOOL} reads 1 to {FORMAT}: take a later one"
         )
+    if "audits" in table:
+        asked = table.get("options")
+        command = asked.get("command") if isinstance(asked, dict) else None
+        raise DataError(f"{path}: an audit of published numbers; it is not verified but done again: {short(command)}")
     try:
         content = Content.model_validate(table)
     except ValidationError as error:
