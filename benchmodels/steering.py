@@ -83,6 +83,8 @@ class SecondStep:
         Of the intervals.
     unit : (k,) array
         Units the coefficients rest on.
+    effect, std_error, fitted : (k,) arrays
+        Their effects on ``scale`` (zero where as expected), the standard errors of these, and what the regression says.
     notes : tuple of str
         What a reader must know, as sentences without a full stop.
     source : Source
@@ -94,6 +96,9 @@ class SecondStep:
     scale: Literal["estimate", "log"]
     level: float
     unit: NDArray[np.object_]
+    effect: Floats
+    std_error: Floats
+    fitted: Floats
     notes: tuple[str, ...]
     source: Source
     _choices: tuple[_Choice, ...] = field(repr=False)
@@ -130,6 +135,24 @@ class SecondStep:
                 "lower": estimate - half,
                 "upper": estimate + half,
                 "p": self.found.p,
+            }
+        )
+
+    def units(self) -> pd.DataFrame:
+        """Return the table ``unit, effect, std_error, fitted, departure, weight``, one row per unit, on ``scale``.
+
+        ``departure`` is what the choices leave, effect − fitted; ``weight`` the unit's share in the regression, which
+        add up to 1.
+        """
+        weight = 1.0 / (self.std_error**2 + self.found.tau2)
+        return pd.DataFrame(
+            {
+                "unit": pd.Series(self.unit).infer_objects(),
+                "effect": self.effect,
+                "std_error": self.std_error,
+                "fitted": self.fitted,
+                "departure": self.effect - self.fitted,
+                "weight": weight / weight.sum(),
             }
         )
 
@@ -264,6 +287,9 @@ def second_step(
         scale="estimate" if comparison.contrast == "difference" else "log",
         level=level,
         unit=rows,
+        effect=y,
+        std_error=s,
+        fitted=design @ found.coefficients,
         notes=_notes(comparison, used, choices, found, unused),
         source=comparison.source,
         _choices=choices,

@@ -6,6 +6,7 @@ Nothing is fetched but by asking a client, and every answer of a client is kept 
 from benchmodels.datasets.catalogue import load
 from benchmodels.datasets.danish_numbers import read_number, read_numbers
 from benchmodels.datasets.denmark import SIMULATED_NOTICE, SimulatedDenmark, simulate_denmark
+from benchmodels.datasets.geography import municipality_neighbours, municipality_tiles, read_outlines
 from benchmodels.datasets.packaged import STAR98_COVARIATES, expenditure_midtjylland, municipalities, star98
 from benchmodels.datasets.places import (
     CountryGap,
@@ -42,9 +43,12 @@ __all__ = [
     "load",
     "municipalities",
     "municipality_codes",
+    "municipality_neighbours",
+    "municipality_tiles",
     "only_municipalities",
     "read_number",
     "read_numbers",
+    "read_outlines",
     "reforms",
     "school_absence",
     "school_covariates",

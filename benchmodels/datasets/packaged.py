@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-__all__ = ["STAR98_COVARIATES", "expenditure_midtjylland", "municipalities", "star98"]
+__all__ = ["STAR98_COVARIATES", "expenditure_midtjylland", "municipalities", "read_packaged", "star98"]
 
 STAR98_COVARIATES: tuple[str, ...] = (
     "LOWINC",
@@ -53,7 +53,7 @@ def municipalities() -> pd.DataFrame:
     0   101      København  Hovedstaden      671714
     1   147  Frederiksberg  Hovedstaden      106150
     """
-    table = _read("municipalities.csv")
+    table = read_packaged("municipalities.csv")
     table.attrs = {
         "simulated": False,
         "source": (
@@ -92,7 +92,7 @@ def expenditure_midtjylland() -> pd.DataFrame:
     >>> float(round(100 * (total[2022] / total[2018] - 1), 1))
     9.7
     """
-    table = _read("expenditure.csv")
+    table = read_packaged("expenditure.csv")
     table.attrs = {
         "simulated": False,
         "source": (
@@ -142,6 +142,7 @@ def star98() -> pd.DataFrame:
     return table
 
 
-def _read(name: str) -> pd.DataFrame:
+def read_packaged(name: str) -> pd.DataFrame:
+    """Read a table that lies beside this module."""
     with (files("benchmodels.datasets") / name).open("r", encoding="utf-8") as stream:
         return pd.read_csv(stream)

@@ -14,7 +14,9 @@ from benchmodels.plots.fits import calibration
 from benchmodels.plots.frontiers import dominance, efficiencies, peers, targets
 from benchmodels.plots.funnels import funnel
 from benchmodels.plots.lists import caterpillar, rank_sets
+from benchmodels.plots.maps import choropleth
 from benchmodels.plots.planes import frontier, influence
+from benchmodels.plots.second_steps import departures
 from benchmodels.plots.texts import Lang
 
 __all__ = [
@@ -22,8 +24,10 @@ __all__ = [
     "beside",
     "calibration",
     "caterpillar",
+    "choropleth",
     "contributions",
     "courses",
+    "departures",
     "dominance",
     "efficiencies",
     "frontier",
