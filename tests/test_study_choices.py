@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmodels.datasets import load, simulate_denmark
+from benchmodels.datasets import load, municipalities, simulate_denmark
 from benchmodels.datasets.special_provision import simulate_special_provision
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.replication import answer, parse_study, run_study
+from benchmodels.replication.chapters import figures_of
 from benchmodels.replication.choices import choices_table
 from benchmodels.report import wording
 from benchmodels.steering import second_step
@@ -335,3 +336,17 @@ def test_choices_of_the_simulated_country_follow_practice_and_change_nothing_els
     truth = drawn.truth.set_index("municipality")["practice"].reindex(counts.index)
     large = counts["pupils"] > counts["pupils"].median()
     assert np.corrcoef(seen[large], truth[large])[0, 1] > 0.4
+
+
+def test_pictures_on_file_have_the_funnel_of_the_step_and_a_map_where_units_are_municipalities(tmp_path: Path) -> None:
+    table, study = cells(), parse_study(spec())
+    places = figures_of(answer(study, data=table), folder=tmp_path, lang="da")
+    assert places["file_departures"] == "figures/valg-departures.svg"
+    assert "file_map" not in places  # Ø00 is nowhere
+
+    real = dict(zip(NAMES, municipalities()["municipality"], strict=False))
+    places = figures_of(answer(study, data=table.replace({"kommune": real})), folder=tmp_path, lang="da")
+    assert (tmp_path / places["file_map"]).stat().st_size > 10_000
+    for lang in ("da", "en"):
+        for key in ("file_map", "file_departures"):
+            assert wording(lang).table[key]

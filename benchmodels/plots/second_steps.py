@@ -95,6 +95,6 @@ def departures(
     order = np.argsort(-np.abs(departure / outer), kind="stable")
     marked = [] if strong is None else [strong]
     named = marked + [i for i in order[:_NAMED].tolist() if verdict[i] != "neither" and i not in marked]
-    points = [(departure[i], error[i], str(step.unit[i])) for i in named]
+    points = [(float(departure[i]), float(error[i]), str(step.unit[i])) for i in named]
     name_points(ax, points, avoid=np.column_stack([departure, error]), strong=bool(marked))
     return ax

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import BenchmodelsError, SpecificationError
+from benchmodels.errors import BenchmodelsError, DataError, SpecificationError
 from benchmodels.replication.best_practice import best_practice_of
 from benchmodels.replication.choices import choices_table, told_of
 from benchmodels.report.chapter import Chapter, Labels
@@ -210,6 +210,10 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
     if shares_case_mix(main.overlap):
         mix = pd.DataFrame({name: getattr(main, name) for name in ("unit", "size", "overlap")})
         drawn["overlap"] = lambda ax: plots.overlap(mix, ax=ax, simulated=simulated, lang=lang, labels=size)
+    drawn["map"] = lambda ax: plots.choropleth(main, ax=ax, labels=measure, **shown)
+    step = None if outcome.choices is None else outcome.choices.step
+    if step is not None:
+        drawn["departures"] = lambda ax: plots.departures(step, ax=ax, lang=lang)
     title = words.title + (f": {wording(lang)('simulated_label')}" if simulated else "")
     (folder / "figures").mkdir(exist_ok=True)
     places = {}
@@ -219,8 +223,8 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
         figure = Figure(figsize=(8.0, height), layout="constrained")
         try:
             draw(figure.subplots())
-        except SpecificationError:
-            # A picture that cannot be drawn of these results is left out; the page has its own.
+        except (SpecificationError, DataError):
+            # A picture that cannot be drawn of these results is left out, such as a map of what are no municipalities.
             continue
         for kind in ("svg", "png"):
             place = folder / "figures" / f"{outcome.study.id}-{name}.{kind}"
