@@ -23,13 +23,15 @@ from benchmodels.report.limits import (
     shares_case_mix,
 )
 from benchmodels.report.templating import part, template
+from benchmodels.report.tiles import tile_map
 from benchmodels.report.view import Row, national_tiles, part_decimals, rows_of, short_verdict, wording_of
 from benchmodels.report.wording import Lang, first_upper, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmodels.report.chapter import Chapter
+    from benchmodels.report.tiles import TileMap
     from benchmodels.report.wording import Wording
 
 __all__ = ["render_page"]
@@ -100,6 +102,7 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
     w = wording_of(chapter, base)
     rows = rows_of(chapter, w)
     source = chapter.main.source
+    drawings = _drawings(chapter, rows, w)
     sources = list(chapter.labels.sources) + ([w.translated(source.data)] if source.data else [])
     return {
         "id": chapter.id,
@@ -126,7 +129,10 @@ def _chapter_view(chapter: Chapter, base: Wording, *, version: str, date: str) -
         "growth": growth_rows(chapter, w),
         "choice_notes": _notes(chapter.choice_notes, w),
         "notes": _notes(chapter.notes, w),
-        "drawings": _drawings(chapter, rows, w),
+        "drawings": drawings,
+        "map_ends": _map_ends(
+            drawings["map"], drawings["axis"], "%" if chapter.contrast == "ratio" else chapter.labels.measure
+        ),
         "y_label": {
             "funnel": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
             "caterpillar": w("axis_ratio") if chapter.contrast == "ratio" else w("axis_gap"),
@@ -187,11 +193,12 @@ def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
 
     shown = values.gap[np.isfinite(values.gap)]
     span = float(np.ptp(shown)) if len(shown) else 0.0
-    drawings = {
+    drawings: dict[str, Any] = {
         "funnel": [funnel(values, limits=lines_of(chapter, factor), narrow=narrow) for narrow in (False, True)],
         "caterpillar": [caterpillar(values, narrow=narrow) for narrow in (False, True)],
         "axis": lambda value: w.number(value, 0 if span > 8 else 1 if span > 0.8 else 2),
     }
+    drawings["map"] = tile_map([row.label for row in rows], values.gap, [row.different for row in rows], values.titles)
     if shares_case_mix(main.overlap):
         share = 100.0 * main.overlap
         titles = [f"{row.label}: {w.percent(w.number(s))}" for row, s in zip(rows, share, strict=True)]
@@ -199,6 +206,11 @@ def _drawings(chapter: Chapter, rows: list[Row], w: Wording) -> dict[str, Any]:
             overlap(main.size, share, titles, least=100.0 * LOW_OVERLAP, narrow=narrow) for narrow in (False, True)
         ]
     return drawings
+
+
+def _map_ends(tiles: TileMap | None, axis: Callable[[float], str], measure: str) -> tuple[str, str]:
+    """Return what the two strongest colours of the map stand for."""
+    return ("", "") if tiles is None else (axis(-tiles.reach), f"+{axis(tiles.reach)} {measure}")
 
 
 def _terms(formula: str) -> list[str]:
