@@ -41,6 +41,11 @@ class _Lang(StrEnum):
 Out = Annotated[Path, typer.Option("--out", help="Folder of the result: new, empty, or an earlier result.")]
 PageLang = Annotated[_Lang, typer.Option("--lang", help="Language of the page.")]
 DanishCsv = Annotated[bool, typer.Option("--danish-csv", help="Also write tables with ';' and decimal comma.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study file (TOML), or the id of one that ships.")]
+OwnTable = Annotated[
+    Path | None, typer.Option("--data", help="CSV, XLSX or Parquet file in place of the study's own table.")
+]
+NamedOut = Annotated[Path | None, typer.Option("--out", help="Folder of the result; by default named by the study.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the random numbers behind rank sets.")]
 
 
@@ -83,14 +88,9 @@ def demo(
 
 @app.command()
 def run(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study file (TOML), or the id of one that ships.")],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="CSV, XLSX or Parquet file in place of the study's own table."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the result; by default named by the study.")
-    ] = None,
+    study: StudyName,
+    data: OwnTable = None,
+    out: NamedOut = None,
     lang: PageLang = _Lang.da,
     danish_csv: DanishCsv = False,
     seed: Seed = 0,
@@ -104,6 +104,45 @@ def run(
     command = f"benchmodels run {told}" + (f" --data {data.name}" if data else "")
     target = out if out is not None else Path(f"benchmodels-{asked.id}")
     _run([asked], out=target, data=data, lang=lang, danish_csv=danish_csv, seed=seed, command=command)
+
+
+@app.command()
+def multiverse(
+    study: StudyName,
+    data: OwnTable = None,
+    out: NamedOut = None,
+    unit: Annotated[str | None, typer.Option("--unit", help="Draw this unit's specification curve.")] = None,
+    always: Annotated[
+        list[str] | None, typer.Option("--always", help="A term that is never left out; may be given several times.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", help="Processes; -1 for all there are.")] = 1,
+    lang: PageLang = _Lang.da,
+) -> None:
+    """Ask a study's question with every term in or out and with other models: does the answer hold?"""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmodels.replication import more_studies, open_studies, read_study, shipped_studies
+    from benchmodels.replication.robustness import run_multiverse
+
+    asked = read_study(_file_of(study, {**shipped_studies(), **more_studies(), **open_studies()}, what="study"))
+    target = out if out is not None else Path(f"benchmodels-{asked.id}-multiverse")
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("specifications")
+        found = run_multiverse(
+            asked,
+            out=target,
+            data=data,
+            always=tuple(always or ()),
+            unit=unit,
+            lang=lang.value,
+            workers=workers,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for sentence in found.sentences:
+        typer.echo(sentence)
+    typer.echo(f"Files in {target.resolve()}: {', '.join(path.name for path in found.files)}")
 
 
 def _file_of(name: str, known: Mapping[str, Path], *, what: str) -> Path:

@@ -13,14 +13,19 @@ from benchmodels.plots.expenditure import contributions
 from benchmodels.plots.fits import calibration
 from benchmodels.plots.frontiers import dominance, efficiencies, peers, targets
 from benchmodels.plots.funnels import funnel
+from benchmodels.plots.learners import learner_beside, learning
 from benchmodels.plots.lists import caterpillar, rank_sets
 from benchmodels.plots.maps import choropleth
+from benchmodels.plots.multiverses import specification_curve, specification_ranges
 from benchmodels.plots.planes import frontier, influence
+from benchmodels.plots.profiles import among_peers, profile
 from benchmodels.plots.second_steps import departures
 from benchmodels.plots.texts import Lang
+from benchmodels.plots.waterfalls import waterfall
 
 __all__ = [
     "Lang",
+    "among_peers",
     "beside",
     "calibration",
     "caterpillar",
@@ -33,9 +38,15 @@ __all__ = [
     "frontier",
     "funnel",
     "influence",
+    "learner_beside",
+    "learning",
     "overlap",
     "peers",
+    "profile",
     "rank_sets",
+    "specification_curve",
+    "specification_ranges",
     "subgroups",
     "targets",
+    "waterfall",
 ]

@@ -78,30 +78,32 @@ def tile_map(labels: Sequence[str], gap: Floats, verdicts: Sequence[str], titles
     known = np.isfinite(gap)
     if len(set(codes)) < len(codes) or not known.any():
         return None
-    place = {str(tile.code): tile for tile in municipality_tiles().itertuples()}
+    table = municipality_tiles()
+    columns, rows = table["column"].to_numpy(dtype=int), table["row"].to_numpy(dtype=int)
+    place = {str(code): i for i, code in enumerate(table["code"])}
+    at = [(SIDE * int(columns[i]), SIDE * int(rows[i])) for i in range(len(table))]
     reach = float(np.quantile(np.abs(gap[known]), _OUTER)) or 1.0
     share = np.clip(np.where(known, gap, 0.0) / reach, -1.0, 1.0)
     colour = _PALE + np.abs(share)[:, None] * (np.where(share[:, None] > 0, _ABOVE, _BELOW) - _PALE)
     tiles = [
         Tile(
             unit=i,
-            x=SIDE * int(place[code].column),
-            y=SIDE * int(place[code].row),
+            x=at[place[code]][0],
+            y=at[place[code]][1],
             fill=_hex(colour[i]),
             light=bool(colour[i] @ np.array([0.299, 0.587, 0.114]) < 140),
-            short=str(place[code].short),
+            short=str(table["short"].iloc[place[code]]),
             verdict=verdicts[i],
             title=titles[i],
         )
         for i, code in enumerate(codes)
     ]
-    absent = [(SIDE * int(tile.column), SIDE * int(tile.row)) for code, tile in place.items() if code not in set(codes)]
     return TileMap(
-        width=SIDE * (1 + max(int(tile.column) for tile in place.values())),
-        height=SIDE * (1 + max(int(tile.row) for tile in place.values())),
+        width=SIDE * (1 + int(columns.max())),
+        height=SIDE * (1 + int(rows.max())),
         side=SIDE,
         tiles=tiles,
-        absent=absent,
+        absent=[at[i] for code, i in place.items() if code not in set(codes)],
         reach=reach,
         low=_hex(_BELOW),
         high=_hex(_ABOVE),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import BenchmodelsError, SpecificationError
+from benchmodels.adjustment.coefficients import _model
+from benchmodels.decomposition.steps import Step, Steps, row_of
+from benchmodels.errors import BenchmodelsError, BenchmodelsWarning, SpecificationError
 from benchmodels.kernels.basis import group_means, group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.kernels.families import Family, marginal
+from benchmodels.kernels.leave_out import average_levels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +35,8 @@ MOST_PAIRS = 4_000_000
 GRID = 2000
 # Units times different cases: 400 MB.
 MOST_CELLS = 50_000_000
+# Standard errors by which slopes are moved each way for the derivative of the parts.
+STEP = 0.05
 # What it moves a unit's expected rate that the unit itself is left out of slopes and level.
 LEFT_OUT = "(unit left out)"
 
@@ -52,6 +58,14 @@ class Decomposition:
         Rate of the whole population.
     exact : bool
         False where continuous covariates were gathered on a grid of values.
+    observed : (k,) array
+        Observed rate of the unit; less the expected one it is what practice, and chance, add.
+    std_error : (k, len(terms)) array or None
+        Of the parts, in their unit of measure; None unless asked for. NaN for `LEFT_OUT`.
+    practice_std_error : (k,) array or None
+        Of observed less expected, as `Fit.compare` has it; None unless asked for.
+    simulated : bool
+        The figures are of simulated data.
     """
 
     unit: NDArray[np.object_]
@@ -60,20 +74,53 @@ class Decomposition:
     expected: Floats
     country: float
     exact: bool
+    observed: Floats
+    std_error: Floats | None = None
+    practice_std_error: Floats | None = None
+    simulated: bool = False
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per unit and term: ``unit, term, contribution``."""
+        """Return one row per unit and term: ``unit, term, contribution``, and ``std_error`` where asked for."""
         k, t = self.parts.shape
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "unit": np.repeat(self.unit, t),
                 "term": np.tile(np.array(self.terms, dtype=object), k),
                 "contribution": self.parts.ravel(),
             }
         ).infer_objects()
+        return frame if self.std_error is None else frame.assign(std_error=self.std_error.ravel())
+
+    def steps(self, unit: object) -> Steps:
+        """Return one unit's way from the country's rate to the expected and the observed one, for a waterfall.
+
+        Raises
+        ------
+        SpecificationError
+            There is no such unit.
+        """
+        i = row_of(self.unit, unit)
+        errors = np.full(len(self.terms), np.nan) if self.std_error is None else self.std_error[i]
+        practice = float("nan") if self.practice_std_error is None else float(self.practice_std_error[i])
+        parts = [
+            Step(name=name, value=float(value), std_error=float(error), word=name == LEFT_OUT)
+            for name, value, error in zip(self.terms, self.parts[i], errors, strict=True)
+        ]
+        observed, expected = float(self.observed[i]), float(self.expected[i])
+        return Steps(
+            label=str(self.unit[i]),
+            rows=(
+                Step(name="country", value=self.country, total=True, word=True),
+                *parts,
+                Step(name="expected", value=expected, total=True, word=True),
+                Step(name="practice", value=observed - expected, std_error=practice, word=True),
+                Step(name="observed", value=observed, total=True, word=True),
+            ),
+            simulated=self.simulated,
+        )
 
 
-def decompose(fit: Fit) -> Decomposition:
+def decompose(fit: Fit, *, std_error: bool = False) -> Decomposition:
     """Divide each unit's expected rate less the country's rate among the terms of the formula.
 
     The part of a term is its Shapley value with v(S) = mean over (unit case, country case) of μ(η_S + η_−S): the
@@ -84,6 +131,8 @@ def decompose(fit: Fit) -> Decomposition:
     ----------
     fit : Fit
         Of any family; k units, T terms.
+    std_error : bool, default False
+        Give the parts their standard errors too, for two more decompositions per slope.
 
     Returns
     -------
@@ -94,36 +143,30 @@ def decompose(fit: Fit) -> Decomposition:
     Raises
     ------
     SpecificationError
-        No covariates, or more than 12 terms with a curved link.
+        No covariates, more than 12 terms with a curved link, or standard errors of a fit with sampling weights.
 
     Notes
     -----
     Exact where covariates are categories: sets of terms take few distinct values, and all 2^T sets of 8 terms and
     98 units take about a second. Beyond 4 million pairs of values (continuous covariates) a set's values are gathered
     on a grid of 2,000, mean preserved.
+
+    Standard errors are by the delta method from the covariance of the slopes given by the model, at the composition
+    and the country's total as they are; the level follows from the slopes. With a canonical link slopes and total are
+    uncorrelated, so that nothing is lost by that. A random intercept's spread counts as known.
     """
-    design, rows = fit.design, fit._rows
-    k = len(design.units)
+    design, k = fit.design, len(fit.design.units)
     if not design.terms:
         raise SpecificationError("the formula has no covariates: every unit is expected to be like the country")
-    names, effects = _effects(fit)
-    if np.any(design.offset != 0):
-        names.append("offset")
-        effects.append(design.offset)
+    if std_error and fit.model.sampling_weights is not None:
+        raise SpecificationError("standard errors of the parts take sampling weights for cases; leave std_error out")
     everyone = fit.practice("all")
-    level = float(everyone.average[0])
-    if rows.family.link == "identity":
-        weight = group_sums(design.unit, design.size, k)
-        own = np.stack([group_sums(design.unit, design.size * e, k) / weight for e in effects], axis=1)
-        parts = own - np.array([float(design.size @ e) for e in effects]) / design.size.sum()
-        exact = True
-    else:
-        if len(effects) > MOST_TERMS:
-            raise SpecificationError(f"{len(effects)} terms; the parts are computed for at most {MOST_TERMS}")
-        spread = None if everyone.spread is None else everyone.spread[:1]
-        parts, exact = _shapley(rows.family, effects, level, spread, design.unit, design.size, k)
+    spread = None if everyone.spread is None else everyone.spread[:1]
+    slopes = np.array(fit.slopes, dtype=np.float64)
+    names, parts, exact = _parts(fit, slopes, float(everyone.average[0]), spread)
     size = group_sums(design.unit, design.size, k)
     country = float(design.outcome.sum() / design.size.sum())
+    observed = group_sums(design.unit, design.outcome, k) / size
     expected = fit.expected(reference="others").to_numpy() / size
     with_self = fit.expected(reference="all").to_numpy() / size
     if not exact:
@@ -135,16 +178,66 @@ def decompose(fit: Fit) -> Decomposition:
     gap = np.abs(parts.sum(1) - (expected - country))
     if np.nanmax(gap) > 1e-9 * max(abs(country), float(np.nanmax(np.abs(expected)))):
         raise BenchmodelsError(f"the parts do not add to the gap (by {np.nanmax(gap):.1e})")
-    return Decomposition(design.units, (*names, LEFT_OUT), parts, expected, country, exact)
+    found = Decomposition(
+        design.units, (*names, LEFT_OUT), parts, expected, country, exact, observed, simulated=design.simulated
+    )
+    if not std_error:
+        return found
+    errors, of_practice = _errors(fit, slopes, spread)
+    return replace(found, std_error=errors, practice_std_error=of_practice)
 
 
-def _effects(fit: Fit) -> tuple[list[str], list[Floats]]:
+def _parts(fit: Fit, slopes: Floats, level: float, spread: Floats | None) -> tuple[list[str], Floats, bool]:
+    """Return terms, their parts (k, T) at given slopes on the columns, and whether nothing was gathered on a grid."""
+    design, family, k = fit.design, fit._rows.family, len(fit.design.units)
+    names, effects = _effects(fit, slopes)
+    if np.any(design.offset != 0):
+        names.append("offset")
+        effects.append(design.offset)
+    if family.link == "identity":
+        weight = group_sums(design.unit, design.size, k)
+        own = np.stack([group_sums(design.unit, design.size * e, k) / weight for e in effects], axis=1)
+        return names, own - np.array([float(design.size @ e) for e in effects]) / design.size.sum(), True
+    if len(effects) > MOST_TERMS:
+        raise SpecificationError(f"{len(effects)} terms; the parts are computed for at most {MOST_TERMS}")
+    return names, *_shapley(family, effects, level, spread, design.unit, design.size, k)
+
+
+def _errors(fit: Fit, slopes: Floats, spread: Floats | None) -> tuple[Floats, Floats]:
+    """Return standard errors of the parts (k, T + 1) and of observed less expected (k,)."""
+    rows, turn = fit._rows, fit._basis.turn
+    if fit.random is not None:
+        covariance = fit.random.covariance[np.ix_(fit.random.inside, fit.random.inside)]
+    else:
+        inner = _model(fit)[: len(slopes), : len(slopes)]
+        covariance = inner if turn is None else turn @ inner @ turn.T
+    # Slopes as correlated as they are: any square root of the covariance gives the same sum of squares.
+    size, vectors = np.linalg.eigh(covariance)
+    variance = np.zeros(0)
+    for direction in (vectors * np.sqrt(np.maximum(size, 0.0))).T:
+        ends = []
+        for sign in (STEP, -STEP):
+            moved = slopes + sign * direction
+            inside = moved if turn is None else np.linalg.solve(turn, moved)
+            level = average_levels(rows, fit.design.unit, inside[None], np.zeros(1), own=True, spread=spread)
+            ends.append(_parts(fit, moved, float(level[0]), spread)[1])
+        square = ((ends[0] - ends[1]) / (2.0 * STEP)) ** 2
+        variance = square if not variance.size else variance + square
+    with warnings.catch_warnings():
+        # Units without a known uncertainty have none here either.
+        warnings.simplefilter("ignore", BenchmodelsWarning)
+        practice = fit.compare(contrast="difference").std_error
+    unknown = np.full((len(variance), 1), np.nan)
+    return np.hstack([np.sqrt(variance), unknown]), practice
+
+
+def _effects(fit: Fit, slopes: Floats) -> tuple[list[str], list[Floats]]:
     """Return terms and what each adds to the linear predictor of a cell, (n,), up to a constant that the level has."""
     design = fit.design
     term_of = {design.names[j]: name for name, where in design.terms for j in range(where.start, where.stop)}
     effects: dict[str, Floats] = {}
     centre = fit._basis.center if fit.random is None else fit.random.center[fit.random.inside]
-    for j, (name, slope) in enumerate(fit.slopes.items()):
+    for j, (name, slope) in enumerate(zip(fit.slopes.index, slopes, strict=True)):
         own = str(name).removeprefix("mean(").removesuffix(")") if str(name) not in term_of else str(name)
         if str(name) in term_of:
             column = design.columns[:, design.names.index(own)]

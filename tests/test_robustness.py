@@ -1,0 +1,80 @@
+"""The multiverse of a study: which specifications it has, what is written, and what is said."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmodels import SpecificationError
+from benchmodels.replication import answer, parse_study, read_study, shipped_studies
+from benchmodels.replication.robustness import multiverse_of, run_multiverse
+from tests.test_study_choices import NAMES, cells, spec
+
+
+def study(**changes: object):
+    asked = copy.deepcopy(spec(**changes))
+    asked["roles"].pop("choice")
+    asked["model"]["formula"] = "fravær ~ C(sex) + udvalg"
+    asked["model"]["kind"] = "pooled"
+    return parse_study(asked)
+
+
+def test_every_term_is_in_or_out_and_units_have_levels_or_not() -> None:
+    multiverse = multiverse_of(study())
+    assert [choice.name for choice in multiverse.choices][:3] == ["C(sex)", "udvalg", "model"]
+    assert multiverse.models == ("pooled", "fixed")
+    assert len(multiverse.specifications()) == 8
+    kept = multiverse_of(study(), always=("C(sex)",))
+    assert len(kept.specifications()) == 4
+    with pytest.raises(SpecificationError, match=r"no term C\(age\) in the formula; there are C\(sex\), udvalg"):
+        multiverse_of(study(), always=("C(age)",))
+    with pytest.raises(SpecificationError, match="nothing to vary"):
+        multiverse_of(study(), always=("C(sex)", "udvalg"))
+
+
+def test_years_are_never_left_out() -> None:
+    housing = multiverse_of(read_study(shipped_studies()["sheltered-housing"]))
+    assert all("year" not in choice.name for choice in housing.choices[:-3])
+    assert len(housing.choices) == 3 + 4
+
+
+def test_what_is_written_is_the_study_beside_the_other_specifications(tmp_path: Path) -> None:
+    done: list[tuple[int, int]] = []
+    found = run_multiverse(
+        study(), out=tmp_path / "æ" / "out", data=cells(), unit=NAMES[3], progress=lambda *at: done.append(at)
+    )
+    assert {path.name for path in found.files} == {
+        *("units.csv", "specifications.csv", "drivers.csv"),
+        *(f"{name}.{kind}" for name in ("ranges", "curve") for kind in ("svg", "png")),
+    }
+    assert all(path.stat().st_size > 100 for path in found.files)
+    assert done[-1][0] == done[-1][1]
+
+    units = pd.read_csv(found.files[0], encoding="utf-8-sig")
+    own = answer(study(), data=cells()).main
+    assert units["unit"].tolist() == own.unit.tolist()
+    # In the study's own unit of measure, percentage points.
+    np.testing.assert_allclose(units["estimate"], 100.0 * own.estimate, rtol=1e-8)
+    assert (units["minimum"] <= units["estimate"] + 1e-9).all()
+    # The number of panels is constant within units: with a level for each unit it cannot be there, and that is said.
+    named = pd.read_csv(found.files[1], encoding="utf-8-sig")
+    lost = named[named["status"] == "not estimable"]
+    assert set(lost["model"]) == {"fixed"} and lost["reason"].str.contains("udvalg").all()
+    assert found.sentences[0] == f"{len(named) - len(lost)} af 8 specifikationer kunne beregnes."
+    assert "ingen sandsynlighed" in found.sentences[-1]
+
+
+def test_in_english_without_a_unit(tmp_path: Path) -> None:
+    found = run_multiverse(study(), out=tmp_path, data=cells(), lang="en")
+    assert "could be estimated" in found.sentences[0]
+    assert not (tmp_path / "curve.svg").exists()
+
+
+def test_an_unknown_unit_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(SpecificationError, match="Atlantis"):
+        run_multiverse(study(), out=tmp_path / "out", data=cells(), unit="Atlantis")
+    assert not (tmp_path / "out").exists()
