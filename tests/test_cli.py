@@ -96,6 +96,22 @@ def test_run_writes_the_page_and_says_where(folder: Path, capsys: pytest.Capture
     assert "benchmodels run small.toml --lang da" in page.read_text(encoding="utf-8")
 
 
+def test_multiverse_says_what_holds_and_writes_tables_and_pictures(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leave("multiverse", "small.toml", "--unit", "Ærø", "--out", "many") == 0
+    said = capsys.readouterr().out
+    assert "4 af 4 specifikationer kunne beregnes." in said
+    assert "ingen sandsynlighed" in said
+    assert (folder / "many" / "curve.png").exists()
+    assert leave("multiverse", "small.toml", "--unit", "Atlantis", "--out", "none") == 2
+    assert "no unit 'Atlantis'" in capsys.readouterr().err
+    assert leave("multiverse", "small.toml", "--always", "C(alder)") == 2
+    assert "there are C(køn)" in capsys.readouterr().err
+    assert leave("multiverse", "smal") == 2
+    assert not (folder / "none").exists()
+
+
 def test_run_on_another_table(folder: Path) -> None:
     (folder / "other.csv").write_text(ROWS.replace("Aarhus", "Odense"), encoding="utf-8")
     assert leave("run", "small.toml", "--data", "other.csv", "--out", "result") == 0
