@@ -16,7 +16,9 @@ def test_there_is_a_notebook_a_study():
         "how-sure-can-we-be-of-a-rank",
         "is-this-municipality-really-inefficient",
         "reproduce-a-published-comparison",
+        "why-is-my-expected-value-what-it-is",
         "why-not-just-compare-the-averages",
+        "years-learners-posteriors",
     ]
     assert {n.stem for n in NOTEBOOKS} == {*of_studies, *lessons}
 

@@ -76,7 +76,12 @@ def test_bars_lead_from_the_country_to_what_is_observed(parts):
     found = parts.steps("Ærø")
     ax = waterfall(found, percent=True, lang="da", names={"sex": "Køn", "diagnosis": "Diagnose"})
     assert named(ax)[0] == "Hele landet"
-    assert named(ax)[-4:] == ["At enheden selv er udeladt", "Forventet", "Praksis og tilfældighed", "Observeret"]
+    assert named(ax)[-4:] == [
+        "At enheden selv er udeladt",
+        "Forventet",
+        "Rest: praksis, det ikke målte, tilfældighed",
+        "Observeret",
+    ]
     assert set(named(ax)[1:3]) == {"Køn", "Diagnose"}
     values = {step.name: step.value for step in found.rows}
     np.testing.assert_allclose(totals(ax), [values["country"], values["expected"], values["observed"]])

@@ -191,10 +191,12 @@ def _name(ax: Axes, rings: list[list[Floats]], names: list[str], different: NDAr
     """Write each tile's short name and, where it is different, on which side; light letters on dark tiles."""
     for tile, name, verdict, colour in zip(rings, names, different, face, strict=True):
         x, y = tile[0][:-1].mean(axis=0)
-        ink = "#000000" if colour[:3] @ np.array([0.299, 0.587, 0.114]) > 0.5 else "#FFFFFF"
         sign = _SIGN.get(str(verdict), "")
+        dark = colour[:3] @ np.array([0.299, 0.587, 0.114]) < 0.5
+        # Names on hatches have a pale box behind them, whatever the colour of the tile.
+        ink = "#FFFFFF" if sign and dark else "#000000"
         box = None if sign else {"facecolor": "#FFFFFF", "edgecolor": "none", "pad": 0.6, "alpha": 0.75}
-        ax.text(x, y + (0.16 if sign else 0.0), name, ha="center", va="center", fontsize=6.2, color=ink, bbox=box)
+        ax.text(x, y + (0.16 if sign else 0.0), name, ha="center", va="center", fontsize=5.9, color=ink, bbox=box)
         if sign:
             ax.text(x, y - 0.2, sign, ha="center", va="center", fontsize=7.0, color=ink)
 
