@@ -22,6 +22,7 @@ from benchmodels.plots.profiles import among_peers, profile
 from benchmodels.plots.second_steps import departures
 from benchmodels.plots.texts import Lang
 from benchmodels.plots.waterfalls import waterfall
+from benchmodels.plots.years import foretold, year_to_year
 
 __all__ = [
     "Lang",
@@ -35,6 +36,7 @@ __all__ = [
     "departures",
     "dominance",
     "efficiencies",
+    "foretold",
     "frontier",
     "funnel",
     "influence",
@@ -49,4 +51,5 @@ __all__ = [
     "subgroups",
     "targets",
     "waterfall",
+    "year_to_year",
 ]

@@ -206,7 +206,7 @@ def test_the_message_names_a_model_that_compares(effects):
 
     table = made(t=8)
     fit = panel("y ~ x + z", unit="place", effects=effects).fit(table)
-    with pytest.raises(SpecificationError, match="do not compare units") as caught:
+    with pytest.raises(SpecificationError, match="does not compare units") as caught:
         fit.compare()
     call = str(caught.value).split("use ", 1)[1].removesuffix(".fit(data).compare()")
     names = {"FixedEffects": FixedEffects, "Pooled": Pooled, "RandomEffects": RandomEffects}

@@ -83,6 +83,8 @@ class CrossFitted(Roles):
     with `Pooled` alike and with `FixedEffects` 0.9 to 1.
 
     Besides the fits the level of each unit costs some passes over all cells: 1,300 units of 36,000 cells 10 to 20 s.
+    Learners with threads of their own (OpenMP, as in histogram boosting) are many times slower where other work shares
+    the cores: ``threadpoolctl.threadpool_limits(1)`` around the fit.
 
     References
     ----------

@@ -270,7 +270,7 @@ class PanelFit:
                 formula=self.model.formula, unit=self.model.unit, period=self.model.period
             )
             raise SpecificationError(
-                f"effects={self.model.effects!r} estimate slopes and do not compare units; use {instead}"
+                f"a Panel with effects={self.model.effects!r} estimates slopes and does not compare units; use {instead}"
                 ".fit(data).compare()"
             )
         return self._average.compare(
