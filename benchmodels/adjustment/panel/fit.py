@@ -270,8 +270,8 @@ class PanelFit:
                 formula=self.model.formula, unit=self.model.unit, period=self.model.period
             )
             raise SpecificationError(
-                f"a Panel with effects={self.model.effects!r} estimates slopes and does not compare units; use {instead}"
-                ".fit(data).compare()"
+                f"a Panel with effects={self.model.effects!r} estimates slopes and does not compare units; use "
+                f"{instead}.fit(data).compare()"
             )
         return self._average.compare(
             standard=standard, contrast=contrast, reference=reference, level=level, better=better
