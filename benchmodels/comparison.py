@@ -30,6 +30,7 @@ __all__ = [
     "Source",
     "Standard",
     "a_comparison",
+    "an_unshrunken_comparison",
 ]
 
 Standard = Literal["indirect", "direct"]
@@ -342,3 +343,15 @@ def a_comparison(given: object, what: str) -> Comparison:
         f"{what} takes a Comparison, and this is a {type(given).__name__}: give fit.compare(), of a frontier "
         "fit.compare(bootstrap=fit.bootstrap())"
     )
+
+
+def an_unshrunken_comparison(given: object, what: str) -> Comparison:
+    """Return a comparison whose estimates are of the units' own cases, or raise SpecificationError."""
+    comparison = a_comparison(given, what)
+    if comparison.replicate_kind == "draws":
+        raise SpecificationError(
+            f"{what} takes estimates that are each unit's own, and these are means of draws from a posterior, drawn "
+            "towards the others already: see unit_effects(), exceedance() and ranks() of the fit, or compare() of "
+            "RandomEffects"
+        )
+    return comparison

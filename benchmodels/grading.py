@@ -87,6 +87,7 @@ def expected_ranks(
     ----------
     Lin, Louis, Paddock, Ridgeway (2006), Bayesian Anal 1:915-946.
     """
+    _a_posterior(posterior, "expected_ranks")
     whole("tau", tau, most=len(posterior.unit), what="the number of units")
     if threshold is not None and not isinstance(threshold, Real):
         raise SpecificationError(f"threshold={threshold!r}; give a number in the effects' unit of measure, or None")
@@ -96,6 +97,14 @@ def expected_ranks(
     names = ("expected", "percentile", "rank", "first", "among", "among_rank")
     columns = {name: getattr(found, name) for name in names}
     return pd.DataFrame({"unit": posterior.unit, **columns, "exceeds": exceeds}).infer_objects()
+
+
+def _a_posterior(given: object, what: str) -> None:
+    if not isinstance(given, Posterior):
+        raise SpecificationError(
+            f"{what} takes a Posterior, and this is a {type(given).__name__}: give shrink(comparison).posterior(), or "
+            "ask ranks() of a Bayesian fit"
+        )
 
 
 def report_card(posterior: Posterior, *, concordance_value: float = 0.25, time_limit: float = 60.0) -> ReportCard:
@@ -124,6 +133,7 @@ def report_card(posterior: Posterior, *, concordance_value: float = 0.25, time_l
     ----------
     Kline, Rose, Walters (2024), A discrimination report card, Am Econ Rev 114:2472-2525.
     """
+    _a_posterior(posterior, "report_card")
     for name, value in (("concordance_value", concordance_value), ("time_limit", time_limit)):
         if not isinstance(value, Real):
             raise SpecificationError(f"{name}={value!r}; give a number")

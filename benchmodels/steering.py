@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.asked import share
-from benchmodels.comparison import a_comparison
+from benchmodels.comparison import an_unshrunken_comparison
 from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
 from benchmodels.kernels.meta_regression import LEAST_DF, meta_regression
 from benchmodels.table import listed, met, numbers, read_table
@@ -264,7 +264,7 @@ def second_step(
     >>> step.to_frame()["term"].tolist()
     ['(constant)', 'inland']
     """
-    comparison = a_comparison(comparison, "second_step")
+    comparison = an_unshrunken_comparison(comparison, "second_step")
     share("level", level)
     if comparison.coverage is not None:
         raise SpecificationError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.asked import share
-from benchmodels.comparison import a_comparison
+from benchmodels.comparison import an_unshrunken_comparison
 from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.kernels.empirical_bayes import PrecisionTest, normal_posterior, precision_test
 from benchmodels.shrinkage.priors import ESTIMATOR, Interval, Prior, answer_of, interval_of
@@ -95,7 +95,7 @@ def shrink(
     `benchmodels.kernels.empirical_bayes`, `benchmodels.kernels.robust_interval`, `benchmodels.kernels.conjugate` and
     `benchmodels.kernels.npmle`.
     """
-    comparison = a_comparison(comparison, "shrink")
+    comparison = an_unshrunken_comparison(comparison, "shrink")
     chosen = interval_of(prior, interval, level)
     used = np.isfinite(comparison.estimate) & (comparison.std_error > 0) & np.isfinite(comparison.std_error)
     used &= comparison.withheld == ""

@@ -413,3 +413,17 @@ def test_imports_stay_light():
     code = f"import sys, benchmodels.adjustment.bayesian; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def test_what_is_shrunken_already_is_not_shrunken_again(fit) -> None:
+    from benchmodels import expected_ranks, report_card, second_step, shrink
+
+    comparison = fit.compare(contrast="difference")
+    choices = pd.DataFrame({"unit": comparison.unit, "choice": np.arange(len(comparison)) % 2})
+    with pytest.raises(SpecificationError, match="shrink takes estimates that are each unit's own"):
+        shrink(comparison)
+    with pytest.raises(SpecificationError, match="second_step takes estimates that are each unit's own"):
+        second_step(comparison, choices, ["choice"], unit="unit")
+    for what in (expected_ranks, report_card):
+        with pytest.raises(SpecificationError, match="takes a Posterior, and this is a Comparison"):
+            what(comparison)

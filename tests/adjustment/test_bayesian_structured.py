@@ -95,7 +95,7 @@ def test_forms_of_neighbours_say_the_same():
         (np.ones((3, 3)), r"shape \(3, 3\); for 4 units give a \(4, 4\) array"),
         (np.full((4, 4), np.nan), "below zero or missing"),
         (-np.ones((4, 4)), "below zero or missing"),
-        ({"a": 2}, "mapping of each unit to a list of units"),
+        ({"a": 2}, "each unit a list of units"),
         ({"a": [["b"]]}, "mapping of each unit to a list of units"),
         (np.full((4, 4), "b"), "array of numbers"),
         ([("a", "b")], r"shape \(1, 2\)"),

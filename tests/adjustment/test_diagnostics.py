@@ -798,6 +798,8 @@ def test_spatial_with_one_row_a_unit_and_names_that_are_not_there():
     assert np.isfinite(found[["statistic", "p_value"]]).all(axis=None)
     with pytest.raises(DataError, match="'Ærø'"):
         spatial(fit, {names[0]: ["Ærø"]})
+    with pytest.raises(DataError, match="give each unit a list of units"):
+        spatial(fit, {names[0]: 2})
     with pytest.raises(DataError, match="no row and column"):
         spatial(fit, pd.DataFrame(np.zeros((2, 2)), names[:2], names[:2]))
 

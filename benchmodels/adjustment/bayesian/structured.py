@@ -25,7 +25,7 @@ from benchmodels.adjustment.bayesian.sampled import (
     run,
     values_of,
 )
-from benchmodels.adjustment.diagnostics.spatial import _neighbours
+from benchmodels.adjustment.diagnostics.spatial import neighbour_weights
 from benchmodels.adjustment.fit import check_level, check_option
 from benchmodels.asked import entropy, generator
 from benchmodels.errors import DataError
@@ -119,7 +119,7 @@ def unit_map(units: NDArray[np.object_], neighbours: Neighbours) -> UnitMap:
     if not isinstance(neighbours, Mapping | pd.DataFrame) and np.shape(neighbours) != (k, k):
         raise DataError(f"neighbours have shape {np.shape(neighbours)}; for {k} units give a ({k}, {k}) array")
     try:
-        weights = _neighbours(units, neighbours)
+        weights = neighbour_weights(units, neighbours)
     except (TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,15 +14,13 @@ from benchmodels.kernels.moran import moran
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from benchmodels.adjustment.fit import Fit
 
     Neighbours: TypeAlias = Mapping[Any, Iterable[Any]] | pd.DataFrame | NDArray[np.float64]
 
-__all__ = ["spatial"]
+__all__ = ["neighbour_weights", "spatial"]
 
 
 def spatial(
@@ -50,7 +48,7 @@ def spatial(
     ----------
     Moran (1950), Biometrika 37:17; Assunção & Reis (1999), Statistics in Medicine 18:2147.
     """
-    weights = _neighbours(fit.design.units, neighbours)
+    weights = neighbour_weights(fit.design.units, neighbours)
     compared = fit.compare(contrast="difference" if fit._rows.family.link == "identity" else "ratio")
     variances, generator = compared.null_std_error**2, np.random.default_rng(rng)
     values = np.where(np.isfinite(variances), compared.estimate, np.nan)
@@ -63,7 +61,8 @@ def spatial(
     return pd.DataFrame(found, columns=columns)
 
 
-def _neighbours(units: NDArray[np.object_], neighbours: Neighbours) -> sparse.csr_array:
+def neighbour_weights(units: NDArray[np.object_], neighbours: Neighbours) -> sparse.csr_array:
+    """Return the weights (k, k) of each unit's neighbours, in the units' order; see `spatial`."""
     if isinstance(neighbours, pd.DataFrame):
         lost = [unit for unit in units.tolist() if unit not in neighbours.index or unit not in neighbours.columns]
         if lost:
@@ -72,6 +71,9 @@ def _neighbours(units: NDArray[np.object_], neighbours: Neighbours) -> sparse.cs
     if not isinstance(neighbours, Mapping):
         return sparse.csr_array(np.asarray(neighbours, dtype=np.float64))
     place = {unit: i for i, unit in enumerate(units.tolist())}
+    alone = [unit for unit, near in neighbours.items() if not isinstance(near, str | Iterable)]
+    if alone:
+        raise DataError(f"neighbours give each unit a list of units; of {listed(alone)} there is a single value")
     pairs = {(a, b) for a, near in neighbours.items() for b in ([near] if isinstance(near, str) else near)}
     unknown = sorted({str(unit) for unit in {*neighbours, *(b for _, b in pairs)} if unit not in place})
     if unknown:
