@@ -98,7 +98,7 @@ class Allocation:
 
 def allocate(
     comparison: Comparison,
-    budget: int,
+    budget: int | float,
     *,
     today: Mapping[object, float] | pd.Series[float] | None = None,
     floor: float | None = None,
@@ -159,6 +159,10 @@ def allocate(
     """
     comparison = a_comparison(comparison, "allocate")
     share("level", level)
+    if isinstance(budget, float) and not budget.is_integer():
+        raise SpecificationError(f"budget={budget!r}; give a whole number, in krone")
+    if isinstance(budget, float):
+        budget = int(budget)  # written as 1e9
     whole("budget", budget, least=0, most=_LARGEST, what="in krone")
     whole("years", years)
     need = _need(comparison)
@@ -170,7 +174,7 @@ def allocate(
         raise SpecificationError(f"years={years} without most_change; say how much may change in a year")
     if most_change is not None and today is None:
         raise SpecificationError("most_change is a change from today's amounts: give today")
-    path = _path(need, budget, spent, lowest, highest, most_change, years, comparison.unit)
+    path = _path(need, int(budget), spent, lowest, highest, most_change, years, comparison.unit)
     s = need / need.sum()
     error = _share_error(comparison, need)
     half = float(-ndtri(0.5 * (1.0 - level))) * error
@@ -187,7 +191,7 @@ def allocate(
         today=spent,
         budget=int(budget),
         level=level,
-        notes=_notes(comparison, error, spent, path[-1], s, budget),
+        notes=_notes(comparison, error, spent, path[-1], s, int(budget)),
     )
 
 

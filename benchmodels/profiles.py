@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from benchmodels.asked import share
-from benchmodels.comparison import a_comparison
+from benchmodels.comparison import an_unshrunken_comparison
 from benchmodels.errors import SpecificationError
 from benchmodels.kernels.bivariate_effects import LEAST, effect_correlation
 from benchmodels.kernels.empirical_bayes import normal_posterior
@@ -187,7 +187,7 @@ def profile(outcomes: Mapping[str, Comparison], *, level: float = 0.95, multipli
         raise SpecificationError(f"multiplicity={multiplicity!r}; allowed are {listed(get_args(Multiplicity))}")
     if not isinstance(outcomes, Mapping) or len(outcomes) < 2 or not all(isinstance(n, str) and n for n in outcomes):
         raise SpecificationError("outcomes takes two or more comparisons by name, as {'absence': …, 'costs': …}")
-    taken = {name: a_comparison(c, f"profile, for {name!r},") for name, c in outcomes.items()}
+    taken = {name: an_unshrunken_comparison(c, f"profile, for {name!r},") for name, c in outcomes.items()}
     units = list(dict.fromkeys(label for c in taken.values() for label in c.unit.tolist()))
     columns = {name: _one(comparison, units) for name, comparison in taken.items()}
     p = np.column_stack([columns[name]["p"] for name in taken])

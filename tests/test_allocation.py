@@ -28,7 +28,7 @@ def today(comparison, total=1_000_000, seed=2):
     return pd.Series(part / part.sum() * total, index=comparison.unit)
 
 
-@pytest.mark.parametrize("budget", [0, 1, 11, 999_999, 1_000_000_007, 34_567_890_123])
+@pytest.mark.parametrize("budget", [0, 1, 11, 1e6, 999_999, 1_000_000_007, 34_567_890_123])
 def test_amounts_are_shares_and_sum_to_the_krone(budget):
     comparison = given()
     found = allocate(comparison, budget)

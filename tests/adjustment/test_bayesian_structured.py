@@ -96,9 +96,9 @@ def test_forms_of_neighbours_say_the_same():
         (np.full((4, 4), np.nan), "below zero or missing"),
         (-np.ones((4, 4)), "below zero or missing"),
         ({"a": 2}, "each unit a list of units"),
-        ({"a": [["b"]]}, "mapping of each unit to a list of units"),
+        ({"a": [["b"]]}, "a list within a list"),
         (np.full((4, 4), "b"), "array of numbers"),
-        ([("a", "b")], r"shape \(1, 2\)"),
+        ([("a", "b")], "a mapping of each unit to units, or an array of numbers"),
     ],
 )
 def test_maps_that_cannot_be_meant(neighbours, message):

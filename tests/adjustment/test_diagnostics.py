@@ -800,6 +800,12 @@ def test_spatial_with_one_row_a_unit_and_names_that_are_not_there():
         spatial(fit, {names[0]: ["Ærø"]})
     with pytest.raises(DataError, match="give each unit a list of units"):
         spatial(fit, {names[0]: 2})
+    with pytest.raises(DataError, match="a list within a list"):
+        spatial(fit, {names[0]: [[names[1]]]})
+    with pytest.raises(DataError, match=r"have shape \(2, 2\); for 20 units"):
+        spatial(fit, np.zeros((2, 2)))
+    with pytest.raises(DataError, match="or an array of numbers"):
+        spatial(fit, np.full((20, 20), "x"))
     with pytest.raises(DataError, match="no row and column"):
         spatial(fit, pd.DataFrame(np.zeros((2, 2)), names[:2], names[:2]))
 

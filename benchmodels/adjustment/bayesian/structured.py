@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -116,17 +115,7 @@ def unit_map(units: NDArray[np.object_], neighbours: Neighbours) -> UnitMap:
     ([0, 0, 0, 1], [0.409, nan])
     """
     k = len(units)
-    if not isinstance(neighbours, Mapping | pd.DataFrame) and np.shape(neighbours) != (k, k):
-        raise DataError(f"neighbours have shape {np.shape(neighbours)}; for {k} units give a ({k}, {k}) array")
-    try:
-        weights = neighbour_weights(units, neighbours)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            "neighbours are a mapping of each unit to a list of units, or an array of numbers; found values that are "
-            f"neither ({error})"
-        ) from error
+    weights = neighbour_weights(units, neighbours)
     if not np.isfinite(weights.data).all() or (weights.data < 0).any():
         raise DataError("neighbours hold weights below zero or missing; give 1 for a border and 0 for none")
     border = (weights + weights.T) > 0

@@ -68,16 +68,26 @@ def neighbour_weights(units: NDArray[np.object_], neighbours: Neighbours) -> spa
         if lost:
             raise DataError(f"neighbours have no row and column for {listed(lost)}")
         neighbours = neighbours.loc[units.tolist(), units.tolist()].to_numpy(dtype=np.float64)
+    k = len(units)
     if not isinstance(neighbours, Mapping):
-        return sparse.csr_array(np.asarray(neighbours, dtype=np.float64))
+        try:
+            weights = np.asarray(neighbours, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError("neighbours are a mapping of each unit to units, or an array of numbers") from error
+        if weights.shape != (k, k):
+            raise DataError(f"neighbours have shape {weights.shape}; for {k} units give a ({k}, {k}) array")
+        return sparse.csr_array(weights)
     place = {unit: i for i, unit in enumerate(units.tolist())}
     alone = [unit for unit, near in neighbours.items() if not isinstance(near, str | Iterable)]
     if alone:
         raise DataError(f"neighbours give each unit a list of units; of {listed(alone)} there is a single value")
-    pairs = {(a, b) for a, near in neighbours.items() for b in ([near] if isinstance(near, str) else near)}
+    try:
+        pairs = {(a, b) for a, near in neighbours.items() for b in ([near] if isinstance(near, str) else near)}
+    except TypeError as error:
+        raise DataError("neighbours are a mapping of each unit to units; found a list within a list") from error
     unknown = sorted({str(unit) for unit in {*neighbours, *(b for _, b in pairs)} if unit not in place})
     if unknown:
         raise DataError(f"neighbours name {listed(unknown)}, which are no units of the fit")
     at = np.array([(place[a], place[b]) for a, b in pairs], dtype=np.intp).reshape(-1, 2)
-    count = np.bincount(at[:, 0], minlength=len(units))
-    return sparse.csr_array((1.0 / count[at[:, 0]], (at[:, 0], at[:, 1])), shape=(len(units), len(units)))
+    count = np.bincount(at[:, 0], minlength=k)
+    return sparse.csr_array((1.0 / count[at[:, 0]], (at[:, 0], at[:, 1])), shape=(k, k))
