@@ -78,3 +78,16 @@ def test_an_unknown_unit_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(SpecificationError, match="Atlantis"):
         run_multiverse(study(), out=tmp_path / "out", data=cells(), unit="Atlantis")
     assert not (tmp_path / "out").exists()
+
+
+def test_units_that_the_study_keeps_back_are_in_no_specification(tmp_path: Path) -> None:
+    table = cells()
+    table.loc[table["kommune"] == NAMES[2], ["elever", "fravær"]] = [[3, 1], [4, 1]]
+    asked = study(disclosure={"threshold": 5})
+    kept = set(answer(asked, data=table).main.unit[answer(asked, data=table).main.withheld != ""].tolist())
+    assert NAMES[2] in kept
+    found = run_multiverse(asked, out=tmp_path, data=table)
+    assert not kept & set(found.found.unit.tolist())
+    for name in kept:
+        assert all(name not in path.read_text(encoding="utf-8-sig") for path in found.files if path.suffix == ".csv")
+    assert len(found.sentences) > 5

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtri, stdtrit
 
+from benchmodels.errors import ConvergenceError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -124,6 +126,11 @@ def autocovariances(effect: Floats, variance: Floats, position: NDArray[np.intp]
     g(0) goes in until it no longer changes (as in Paule and Mandel's estimate). Errors are those of a ratio of sums
     over independent units.
 
+    Raises
+    ------
+    ConvergenceError
+        The variance g(0) does not settle.
+
     References
     ----------
     Chetty, Friedman & Rockoff (2014), American Economic Review 104:2593, section II.B and appendix A (there weighted by
@@ -148,8 +155,11 @@ def autocovariances(effect: Floats, variance: Floats, position: NDArray[np.intp]
     for _ in range(200):
         found, *_ = _lag(e, s2, position, 0, signal)
         moved, signal = abs(max(found, 0.0) - signal), max(found, 0.0)
-        if moved <= 1e-12:
+        # Too few units have no variance, and say so by NaN.
+        if not moved > 1e-12:
             break
+    else:
+        raise ConvergenceError(f"the variance of what lasts was not found in 200 steps (last move {moved:.1e})")
     columns = [_lag(e, s2, position, int(lag), signal) for lag in lags]
     return Autocovariances(
         lags=lags,

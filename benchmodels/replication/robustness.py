@@ -127,7 +127,8 @@ def run_multiverse(
     out.mkdir(parents=True, exist_ok=True)
     scale = study.comparison.scale if found.contrast == "difference" else 1.0
     files = [*_tables(found, out, scale), *_pictures(found, study, out, unit, lang)]
-    return Robustness(found=found, sentences=_sentences(found, study, lang), files=tuple(files))
+    kept_back = tuple(first_upper(wording(lang).translated(note)) for note in kept.notes)
+    return Robustness(found=found, sentences=_sentences(found, study, lang) + kept_back, files=tuple(files))
 
 
 def _tables(found: MultiverseResult, out: Path, scale: float) -> list[Path]:
