@@ -3,7 +3,7 @@
 from benchmodels.frontier.bootstrap import FrontierBootstrap
 from benchmodels.frontier.conditional import Conditional, ConditionalFit
 from benchmodels.frontier.dea import DEAFit
-from benchmodels.frontier.influence import Influence
+from benchmodels.frontier.influence import Influence, efficiency_ladder
 from benchmodels.frontier.models import DEA
 from benchmodels.frontier.scores import Scores
 from benchmodels.frontier.second_stage import SecondStage
@@ -23,4 +23,5 @@ __all__ = [
     "Scores",
     "SecondStage",
     "UnitsFit",
+    "efficiency_ladder",
 ]

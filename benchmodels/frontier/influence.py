@@ -5,26 +5,33 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from benchmodels.asked import whole
 from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier.scores import share_made
+from benchmodels.kernels.envelopment import Envelopment, envelop
 from benchmodels.kernels.outliers import Departures, depart, judge_dominance, removals, screen
-from benchmodels.kernels.shared_simplex import INFEASIBLE
+from benchmodels.kernels.shared_simplex import ARTIFICIAL, INFEASIBLE, OPTIMAL
 from benchmodels.parallel import one_blas_thread
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmodels.frontier.dea import DEAFit
     from benchmodels.frontier.goods import Goods
     from benchmodels.frontier.programs import Programs
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Influence", "influence_of", "removals_of"]
+__all__ = ["Influence", "efficiency_ladder", "influence_of", "removals_of"]
+
+# Of the largest weight, below which a peer is one by rounding alone; and of an efficiency, below which it is no rise.
+_PART, _RISE = 1e-9, 1e-9
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,3 +149,101 @@ def removals_of(goods: Goods, *, most: int, kept: int) -> pd.DataFrame:
         for units, ratio, log_ratio in zip(found.units, found.ratio.tolist(), found.log_ratio.tolist(), strict=True)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["size", "units", "ratio", "log_ratio", "exact"])
+
+
+def efficiency_ladder(
+    fit: DEAFit, unit: object, *, by: Literal["effect", "weight"] = "effect", steps: int = 8
+) -> pd.DataFrame:
+    """Take away a unit's peers one by one: how much of its distance rests on how few others.
+
+    Parameters
+    ----------
+    fit : DEAFit
+        Of orientation 'input' or 'output'.
+    unit : label
+        Whose ladder it is.
+    by : {'effect', 'weight'}, default 'effect'
+        Which peer goes first: the one without whom the unit comes closest to the frontier of those left, or the one
+        that counts most in the unit's target. Where peers are not unique, one set of them.
+    steps : int, default 8
+        Peers taken away, at most. It ends where nobody is left ahead of the unit.
+
+    Returns
+    -------
+    DataFrame
+        ``step, removed, efficiency, status``: step 0 with all peers, then each peer as it goes and the efficiency
+        without it and those before.
+
+    Raises
+    ------
+    SpecificationError
+        Another orientation; a unit that is not there; options that cannot be meant.
+
+    References
+    ----------
+    Bogetoft & Otto (2011), Benchmarking with DEA, SFA, and R, Springer (efficiency ladder).
+
+    Examples
+    --------
+    >>> from benchmodels.frontier import DEA
+    >>> table = pd.DataFrame({"unit": list("ABCDEF"), "cost": [20.0, 40, 40, 60, 70, 50],
+    ...     "persons": [20.0, 30, 50, 40, 60, 20]})
+    >>> fit = DEA(inputs=["cost"], outputs=["persons"], unit="unit", returns="crs").fit(table)
+    >>> efficiency_ladder(fit, "B")["efficiency"].round(4).tolist()
+    [0.6, 0.75, 0.875, 1.0]
+    """
+    programs = fit.programs
+    if programs.model.orientation not in ("input", "output"):
+        raise SpecificationError("a ladder needs an efficiency: orientation='input' or 'output'")
+    if by not in ("effect", "weight"):
+        raise SpecificationError(f"by={by!r}; allowed are 'effect', 'weight'")
+    whole("steps", steps, what="peers taken away")
+    labels = fit.unit.tolist()
+    if unit not in labels:
+        raise SpecificationError(f"unit={unit!r} is not there; the fit has {listed(labels)}")
+    i, gone = labels.index(unit), np.zeros(len(labels), dtype=np.bool_)
+    found, record = _without(programs, i, gone[None, :]), []
+    record.append((0, None, found))
+    while len(record) <= steps and found.status[0] == OPTIMAL and found.beta[0] > _RISE:
+        peer, weight = found.peer[0], found.weight[0]
+        counts = (peer >= 0) & (peer != i) & (weight > _PART * weight.max())
+        # In the order of labels, so that ties do not hang on the order of a basis.
+        tried = np.sort(peer[counts])
+        if by == "weight":
+            tried = peer[[np.argmax(np.where(counts, weight, -1.0))]]
+        each = np.repeat(gone[None, :], len(tried), axis=0)
+        each[np.arange(len(tried)), tried] = True
+        rest = _without(programs, i, each)
+        best = int(np.argmin(np.where(rest.status == OPTIMAL, rest.beta, np.inf)))
+        gone, found = each[best], _one(rest, best)
+        record.append((len(record), labels[tried[best]], found))
+    beta = np.array([one.beta[0] for _, _, one in record])
+    status = ["solved" if one.status[0] == OPTIMAL else "not solved" for _, _, one in record]
+    return pd.DataFrame(
+        {
+            "step": [step for step, _, _ in record],
+            "removed": np.array([peer for _, peer, _ in record], dtype=object),
+            "efficiency": share_made(1.0 + beta) if programs.model.orientation == "output" else 1.0 - beta,
+            "status": status,
+        }
+    )
+
+
+def _without(programs: Programs, i: int, gone: NDArray[np.bool_]) -> Envelopment:
+    """Hold unit i against those that are not gone (c, n), once for each set of those gone."""
+    count = len(gone)
+    own = np.where(gone[:, i], ARTIFICIAL, i)
+
+    def allowed(some: NDArray[np.intp], low: int, high: int) -> NDArray[np.bool_]:
+        there = ~gone[some, low:high]
+        if programs.allowed is not None:
+            there &= programs.allowed(np.full(len(some), i), low, high)
+        return there
+
+    goods = (np.repeat(a[i : i + 1], count, axis=0) for a in (programs.inputs, programs.outputs, programs.direction))
+    with one_blas_thread():
+        return envelop(programs.technology, *goods, own=own, allowed=allowed)
+
+
+def _one(found: Envelopment, i: int) -> Envelopment:
+    return Envelopment(**{name: value[i : i + 1] for name, value in vars(found).items()})

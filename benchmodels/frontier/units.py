@@ -13,8 +13,11 @@ import pandas as pd
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.model import FrontierModel
 from benchmodels.frontier.scores import Scored, Scores, compared, share_made, warn_of_missing
-from benchmodels.kernels import free_disposal, partial, whole_copies
+from benchmodels.kernels import free_disposal, partial, scaled_units, whole_copies
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
+from benchmodels.kernels.technology import Returns, bounds_of
+
+ByCopies = scaled_units.ScaledUnits | whole_copies.Replicability
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
     Held = free_disposal.Goods
-    Found = free_disposal.FreeDisposal | partial.PartialFrontier | whole_copies.Replicability
+    Found = free_disposal.FreeDisposal | partial.PartialFrontier | ByCopies
 
 __all__ = ["FDH", "FRH", "OrderAlpha", "OrderM", "UnitsFit"]
 
@@ -64,10 +67,14 @@ class FDH(ByUnits):
     inputs, outputs, unit, environment, composition, nearest, peers, size, missing
         As in `benchmodels.frontier.DEA`.
     orientation : {'input', 'output', 'graph'}, default 'input'
+    returns : {'vrs', 'crs', 'drs', 'irs'} or (low, high), default 'vrs'
+        By which factor another unit may be made larger or smaller before it is held against: by 1, as it is; by any; by
+        1 at most; by 1 at least; or between two bounds, as (.85, 1.15), constant returns near each unit.
 
     References
     ----------
-    Deprins, Simar, Tulkens (1984), in The Performance of Public Enterprises, 243-267.
+    Deprins, Simar, Tulkens (1984), in The Performance of Public Enterprises, 243-267. Kerstens, Vanden Eeckaut (1999),
+    Eur J Oper Res 113:206-214 (returns).
 
     Examples
     --------
@@ -76,10 +83,23 @@ class FDH(ByUnits):
     [1.0, 1.0, 0.6667]
     """
 
+    returns: Returns | tuple[float, float] = "vrs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        bounds = bounds_of(self.returns)
+        if not isinstance(self.returns, str):
+            object.__setattr__(self, "returns", bounds)
+
     def score(
         self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None
-    ) -> free_disposal.FreeDisposal:
+    ) -> free_disposal.FreeDisposal | scaled_units.ScaledUnits:
         """Return the scores of points, and all units that give them."""
+        bounds = bounds_of(self.returns)
+        if bounds != (1.0, 1.0):
+            return scaled_units.score_by_scaled_units(
+                reference, points, measure=self.orientation, bounds=bounds, exclude=exclude, allowed=allowed
+            )
         return free_disposal.score_by_units(
             reference, points, measure=self.orientation, exclude=exclude, allowed=allowed
         )
@@ -87,7 +107,7 @@ class FDH(ByUnits):
 
 @dataclass(frozen=True, kw_only=True)
 class FRH(ByUnits):
-    """Free replicability hull: against whole units put together, each as often as wanted, and no part of any.
+    """Free replicability hull: against other units put together, each as often as wanted, and never a part of one.
 
     Between `FDH` and `benchmodels.frontier.DEA` under constant returns: two places of another unit's kind count, half a
     place does not. One integer program a unit: meant for some hundred units.
@@ -97,10 +117,13 @@ class FRH(ByUnits):
     inputs, outputs, unit, environment, composition, nearest, peers, size, missing
         As in `benchmodels.frontier.DEA`.
     orientation : {'input', 'output'}, default 'input'
+    copies : {'whole', 'one or more'}, default 'whole'
+        Of each unit whole copies; or any number from one up, where a unit can be made larger as it is but not smaller
+        (additive and increasing returns).
 
     References
     ----------
-    Tulkens (1993), J Prod Anal 4:183-210.
+    Tulkens (1993), J Prod Anal 4:183-210. Bogetoft, Otto (2011), Benchmarking with DEA, SFA, and R ('add', 'irs2').
 
     Examples
     --------
@@ -109,17 +132,24 @@ class FRH(ByUnits):
     [1.0, 0.8]
     """
 
+    copies: Literal["whole", "one or more"] = "whole"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.orientation == "graph":
             raise SpecificationError("orientation='graph' is not linear in copies; allowed are 'input', 'output'")
+        if self.copies not in ("whole", "one or more"):
+            raise SpecificationError(f"copies={self.copies!r}; allowed are 'whole', 'one or more'")
 
     def score(
         self, reference: Held, points: Held, *, exclude: Codes | None, allowed: Allowed | None
     ) -> whole_copies.Replicability:
         """Return the scores of points, and copies that give them."""
         measure: Literal["input", "output"] = "output" if self.orientation == "output" else "input"
-        return whole_copies.replicability(reference, points, measure=measure, exclude=exclude, allowed=allowed)
+        whole = self.copies == "whole"
+        return whole_copies.replicability(
+            reference, points, measure=measure, exclude=exclude, allowed=allowed, whole=whole
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +250,8 @@ class UnitsFit(Scored):
     def peers(self) -> pd.DataFrame:
         """Return the real units that each score is against: ``unit, peer, copies``.
 
-        Of `FDH` all of them where several tie; of `FRH` one set of copies, which need not be the only one.
+        Of `FDH` all of them where several tie, with the factor of each; of `FRH` one set of copies, which need not be
+        the only one.
 
         Raises
         ------
@@ -230,7 +261,7 @@ class UnitsFit(Scored):
         found = self._found
         if isinstance(found, partial.PartialFrontier):
             raise SpecificationError("a partial frontier is an expectation over many units, and has no peers")
-        copies = found.copies if isinstance(found, whole_copies.Replicability) else np.ones(len(found.peer), np.intp)
+        copies = found.copies if isinstance(found, ByCopies) else np.ones(len(found.peer), np.intp)
         frame = {"unit": self.unit[found.point], "peer": self.unit[found.peer], "copies": copies}
         return pd.DataFrame(frame).infer_objects()
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = [
-    "Dominance", "FreeDisposal", "Goods", "Measure", "comparisons", "dominators", "score_by_units", "sign_of",
-    "steps_of",
+    "Dominance", "FreeDisposal", "Goods", "Measure", "blocks", "check_goods", "comparisons", "dominators",
+    "score_by_units", "sign_of", "steps_of",
 ]  # fmt: skip
 
 Measure = Literal["input", "output", "directional", "graph"]
@@ -191,8 +191,15 @@ def comparisons(
     eligible : (b, n) array of bool
         Whether the point may use the unit, and the unit is no worse in the goods that do not move.
     """
-    _check(reference, points, measure, direction)
-    n, k = len(reference.inputs), len(points.inputs)
+    check_goods(reference, points, measure, direction)
+    for at, eligible in blocks(len(reference.inputs), len(points.inputs), exclude=exclude, allowed=allowed):
+        steps = None if direction is None else direction[at]
+        cost = _costs(reference, Goods(*(goods[at] for goods in points)), measure, steps, eligible)
+        yield at, cost, eligible
+
+
+def blocks(n: int, k: int, *, exclude: Codes | None, allowed: Allowed | None) -> Iterator[tuple[slice, Mask]]:
+    """Yield slices of k points, and which of n units (b, n) each may be compared with."""
     step = max(1, _CELLS // max(n, 1))
     for low in range(0, k, step):
         at = slice(low, min(low + step, k))
@@ -201,9 +208,7 @@ def comparisons(
         if exclude is not None:
             row = np.flatnonzero(exclude[at] >= 0)
             eligible[row, exclude[at][row]] = False
-        steps = None if direction is None else direction[at]
-        cost = _costs(reference, Goods(*(goods[at] for goods in points)), measure, steps, eligible)
-        yield at, cost, eligible
+        yield at, eligible
 
 
 def _costs(reference: Goods, points: Goods, measure: Measure, direction: Floats | None, eligible: Mask) -> Floats:
@@ -253,7 +258,8 @@ def _size(points: Goods, direction: Floats | None, at: slice, best: Floats) -> F
     return np.asarray(size + part.max(axis=1, initial=0.0))
 
 
-def _check(reference: Goods, points: Goods, measure: Measure, direction: Floats | None) -> None:
+def check_goods(reference: Goods, points: Goods, measure: Measure, direction: Floats | None = None) -> None:
+    """Raise as `score_by_units` does."""
     if measure not in get_args(Measure):
         raise SpecificationError(f"measure={measure!r}; allowed are {', '.join(map(repr, get_args(Measure)))}")
     if (direction is not None) != (measure == "directional"):

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from benchmodels.errors import BenchmodelsWarning
-from benchmodels.frontier import DEA, FDH
+from benchmodels.frontier import DEA, FDH, FRH, efficiency_ladder
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
 EXACT = 1e-8
@@ -167,3 +167,71 @@ def test_graph(name):
     stopped = (theirs == 1) & (ours < 1 - 1e-5)
     assert stopped.sum() <= 2
     agree(ours[~stopped], theirs[~stopped], 1e-5)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATION)
+@pytest.mark.parametrize("name", [*SETS, "pigdata"])
+def test_units_made_larger_and_smaller(name, orientation):
+    """Their 'fdh+' is free disposal with each unit at 85 to 115 per cent of itself."""
+    table, parts = read(name)
+    theirs = stored(name, orientation)["results"]["fdh+"]
+    fit = FDH(**parts, orientation=ORIENTATION[orientation], returns=(0.85, 1.15)).fit(table)
+    ours = measured(fit, orientation)
+    agree(ours, numbers(theirs["eff"]), 1e-10)
+    # Their one peer and its factor are among ours, where its factor is what its score needs and no more.
+    pairs = fit.peers().set_index(["unit", "peer"])["copies"]
+    kept = theirs["lambda"]
+    for i, j, factor in zip(kept["row"], kept["col"], kept["val"], strict=True):
+        assert pairs[i, j] == pytest.approx(factor, rel=1e-6) or name == "syn_dea_degenerate"
+
+
+@pytest.mark.parametrize("orientation", ORIENTATION)
+@pytest.mark.parametrize("name", [*SETS, pytest.param("pigdata", marks=pytest.mark.slow)])
+def test_copies_of_one_and_more(name, orientation):
+    """Their 'irs2' is a sum of units, each at its own size or larger."""
+    table, parts = read(name)
+    theirs = numbers(stored(name, orientation)["results"]["irs2"]["eff"])
+    fit = FRH(**parts, orientation=ORIENTATION[orientation], copies="one or more").fit(table)
+    ours = measured(fit, orientation).copy()
+    found = fit.peers()
+    assert ((found["copies"] >= 1 - 1e-9) & np.isfinite(found["copies"])).all()
+    if (name, orientation) == ("syn_dea_degenerate", "out"):
+        # Their search ends early for one unit: these copies of two others do better by its own inputs.
+        assert ours[20] == pytest.approx(25 / 7)
+        assert theirs[20] == pytest.approx(3.5)
+        x, y = table[parts["inputs"]].to_numpy(), table[parts["outputs"]].to_numpy()
+        put = found[found["unit"] == 20]
+        copies, peers = put["copies"].to_numpy(), put["peer"].to_numpy(int)
+        assert np.all(copies @ x[peers] <= x[20] * (1 + 1e-9))
+        assert np.all(copies @ y[peers] >= ours[20] * y[20] * (1 - 1e-9))
+        ours[20] = theirs[20]
+    agree(ours, theirs, 2e-9)
+
+
+@pytest.mark.parametrize("by", ["effect", "weight"])
+@pytest.mark.parametrize("name", ["tiny6", "syn_dea_a", "charnes1981", "milkProd", "syn_dea_degenerate"])
+def test_ladders(name, by):
+    """Theirs goes on once a unit is ahead of all, by taking itself away; ours ends there."""
+    table, parts = read(name)
+    kept = stored(name, "ladder_outlier")["eladder"]
+    met = 0
+    for key, ladders in kept.items():
+        _, unit, returns = key.split("|")
+        theirs = ladders["eladder" if by == "effect" else "eladder2"]
+        if "error" in theirs:
+            continue
+        ladder = quietly(
+            lambda unit=unit, returns=returns: efficiency_ladder(
+                DEA(**parts, returns=returns).fit(table), int(unit), by=by
+            )
+        )
+        ours, wanted = ladder["efficiency"].to_numpy(), numbers(theirs["eff"])
+        count = min(len(ours), len(wanted))
+        assert len(ours) == len(wanted) or len(ours) == 9 or ours[-1] == pytest.approx(1)
+        same = np.allclose(ours[:count], wanted[:count], atol=1e-7)
+        # Where units are alike peers are not unique, and ladders go different ways from the first such rung.
+        assert same or name == "syn_dea_degenerate"
+        np.testing.assert_allclose(ours[:2], wanted[:2], atol=1e-7)
+        assert np.all(np.diff(ours) >= -1e-9)
+        met += same
+    assert met >= (3 if name == "syn_dea_degenerate" else len(kept) - 1)
