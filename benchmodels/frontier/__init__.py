@@ -3,6 +3,7 @@
 from benchmodels.frontier.bootstrap import FrontierBootstrap
 from benchmodels.frontier.conditional import Conditional, ConditionalFit
 from benchmodels.frontier.dea import DEAFit
+from benchmodels.frontier.economics import CostEfficiency, EconomicFit, ProfitEfficiency, RevenueEfficiency
 from benchmodels.frontier.influence import Influence, efficiency_ladder
 from benchmodels.frontier.models import DEA
 from benchmodels.frontier.scores import Scores
@@ -15,11 +16,15 @@ __all__ = [
     "FRH",
     "Conditional",
     "ConditionalFit",
+    "CostEfficiency",
     "DEAFit",
+    "EconomicFit",
     "FrontierBootstrap",
     "Influence",
     "OrderAlpha",
     "OrderM",
+    "ProfitEfficiency",
+    "RevenueEfficiency",
     "Scores",
     "SecondStage",
     "UnitsFit",

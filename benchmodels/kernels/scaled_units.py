@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-__all__ = ["ScaledUnits", "score_by_scaled_units"]
+__all__ = ["ScaledUnits", "factor_needed", "factor_paid", "score_by_scaled_units"]
 
 # A factor that is beyond its bounds by less, and a score that is worse than the best by less, are so by rounding.
 _TIE = 1e-12
@@ -105,7 +105,7 @@ def score_by_scaled_units(
     best, pairs = np.full(k, np.inf), []
     for at, eligible in blocks(n, k, exclude=exclude, allowed=allowed):
         own = Goods(*(goods[at] for goods in points))
-        needed, paid = _needed(reference.outputs, own.outputs), _paid(reference.inputs, own.inputs)
+        needed, paid = factor_needed(reference.outputs, own.outputs), factor_paid(reference.inputs, own.inputs)
         factor, cost = _best(needed, paid, measure, bounds)
         cost[~eligible] = np.inf
         best[at] = cost.min(axis=1, initial=np.inf)
@@ -120,7 +120,7 @@ def score_by_scaled_units(
     return ScaledUnits(score=score, status=status, point=point, peer=peer, copies=copies)
 
 
-def _needed(theirs: Floats, own: Floats) -> Floats:
+def factor_needed(theirs: Floats, own: Floats) -> Floats:
     """Return the factor (b, n) from which on each unit makes what each point does; infinite where none is enough."""
     found = np.zeros((len(own), len(theirs)))
     for i in range(theirs.shape[1]):
@@ -130,7 +130,7 @@ def _needed(theirs: Floats, own: Floats) -> Floats:
     return found
 
 
-def _paid(theirs: Floats, own: Floats) -> Floats:
+def factor_paid(theirs: Floats, own: Floats) -> Floats:
     """Return the factor (b, n) up to which each point's inputs are enough for each unit."""
     found = np.full((len(own), len(theirs)), np.inf)
     for i in range(theirs.shape[1]):
