@@ -226,8 +226,10 @@ def _today(comparison: Comparison, today: Mapping[object, float] | pd.Series[flo
         for label, value in zip(comparison.unit.tolist(), values, strict=True)
         if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)) or float(value) < 0
     ]
-    if bad or not sum(values) > 0:
-        raise DataError(f"today's amounts are numbers of zero or more, not all zero; they are not for {listed(bad)}")
+    if bad:
+        raise DataError(f"today's amounts are numbers of zero or more; they are not for {listed(bad)}")
+    if not sum(values) > 0:
+        raise DataError("today's amounts are zero for all units, so that they have no shares to start from")
     return np.array(values, dtype=np.float64)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -152,6 +152,8 @@ def find_peers(
     >>> find_peers(table, ["x"], unit="k", k=2).of("d")
     ['c', 'b']
     """
+    if not isinstance(columns, Iterable):
+        raise SpecificationError(f"columns={columns!r}; give the names of columns, as ['income', 'age']")
     names = [columns] if isinstance(columns, str) else list(columns)
     _check(names, k, distance, weights, groups, given)
     extra = [groups] if groups is not None else []
@@ -174,10 +176,12 @@ def _check(
 ) -> None:  # fmt: skip
     if distance not in get_args(Distance):
         raise SpecificationError(f"distance={distance!r}; allowed are {listed(get_args(Distance))}")
-    if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise SpecificationError(f"columns={names!r}; name each column once")
     if (distance == "weighted") != (weights is not None):
         raise SpecificationError("weights go with distance='weighted', and it needs them")
+    if weights is not None and not isinstance(weights, Mapping):
+        raise SpecificationError(f"weights={weights!r}; give one for each column, as {{'income': 2}}")
     if groups is not None and given is not None:
         raise SpecificationError("peers are of groups or given, not both")
     if given is not None and not isinstance(given, Mapping):
@@ -192,6 +196,7 @@ def _check(
 
 def _read(read: Table, unit: str, names: list[str]) -> tuple[NDArray[np.object_], Floats]:
     read.refuse_missing([unit], advice="name each unit")
+    read.check_labels([unit])
     labels = read.frame[unit].to_numpy(dtype=object)
     twice = read.frame[unit][read.frame[unit].duplicated()].unique()
     if len(twice):
@@ -222,7 +227,10 @@ def _distances(values: Floats, names: list[str], distance: Distance, weights: Ma
     if weights is not None:
         if set(weights) != set(names):
             raise SpecificationError(f"weights are of {listed(weights)}; the columns are {listed(names)}")
-        w = np.array([weights[name] for name in names], dtype=np.float64)
+        try:
+            w = np.array([weights[name] for name in names], dtype=np.float64)
+        except (TypeError, ValueError):
+            w = np.full(len(names), np.nan)
         if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
             raise SpecificationError(f"weights={dict(weights)!r}; give numbers of zero or more, not all zero")
         w = w * len(w) / w.sum()
@@ -233,6 +241,7 @@ def _group(read: Table, groups: str, labels: NDArray[np.object_]) -> NDArray[np.
     lacking = labels[read.frame[groups].isna().to_numpy()]
     if len(lacking):
         raise DataError(f"{len(lacking)} unit(s) have no {groups!r}: {listed(lacking)}")
+    read.check_labels([groups])
     codes, met = pd.factorize(read.frame[groups].astype(object))
     single = list(met[np.flatnonzero(np.bincount(codes) == 1)])
     if single:
@@ -247,8 +256,12 @@ def _given(given: Mapping[object, Sequence[object]], labels: NDArray[np.object_]
         raise SpecificationError(f"given has no peers of {len(lost)} unit(s): {listed(lost)}")
     found = []
     for label in place:
-        own = [given[label]] if isinstance(given[label], str) else list(given[label])
-        strange = [name for name in own if name not in place]
+        own = (
+            [given[label]]
+            if isinstance(given[label], str) or not isinstance(given[label], Iterable)
+            else [*given[label]]
+        )
+        strange = [name for name in own if not isinstance(name, Hashable) or name not in place]
         if strange or not own or label in own or len(set(own)) < len(own):
             raise SpecificationError(
                 f"peers of {label!r} are {listed(own)}; give one or more other units of the table, each once"

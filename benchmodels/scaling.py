@@ -6,6 +6,7 @@ with a standard error that knows how many of all units were asked.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -26,7 +27,7 @@ from benchmodels.kernels.survey_totals import (
 from benchmodels.table import listed, numbers, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -261,7 +262,11 @@ def sample_balance(table: object, columns: Sequence[str], *, in_sample: str) -> 
     DataError
         Missing values, or a sample of none or of all.
     """
-    names = [columns] if isinstance(columns, str) else list(columns)
+    names = [columns] if isinstance(columns, str) or not isinstance(columns, Iterable) else list(columns)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise SpecificationError(
+            f"columns={columns!r}; name one or more columns of numbers that are known of all units"
+        )
     read = read_table(table, [*names, in_sample], why="sample_balance")
     read.refuse_missing([*names, in_sample], advice="what units are held against each other by must be known of all")
     asked = _asked(read, in_sample)
@@ -297,6 +302,7 @@ def _sample(
     """Return the sample with the country's sizes, the names of its strata, and a table of them."""
     outcome, unit, size, in_sample, *strata = columns
     table.refuse_missing([unit, size, in_sample, *strata], advice="labels, sizes and strata must be known of all units")
+    table.check_labels([unit, *strata])
     twice = table.frame[unit][table.frame[unit].duplicated()].unique()
     if len(twice):
         raise DataError(f"{len(twice)} unit(s) have more than one row in {unit!r}: {listed(twice)}")
@@ -308,7 +314,9 @@ def _sample(
     x = numbers(table, size, role="the size")
     if (x <= 0).any():
         raise table.row_error(size, x <= 0, f"{size!r} is the size and must be above zero")
-    inside = type(table)(table.frame[asked].reset_index(drop=True), int(asked.sum()), table.attrs)
+    # What stands for "not asked" may have made objects of the numbers of those that were.
+    told = table.frame[asked].reset_index(drop=True).infer_objects()
+    inside = type(table)(told, int(asked.sum()), table.attrs)
     lacking = inside.frame[unit][inside.frame[outcome].isna()].tolist()
     if lacking:
         raise DataError(
@@ -336,9 +344,11 @@ def _sample(
 
 
 def _strata(labels: list[object], collapse: Mapping[object, object] | None) -> tuple[NDArray[np.intp], list[object]]:
+    if collapse is not None and not isinstance(collapse, Mapping):
+        raise SpecificationError(f"collapse={collapse!r}; say which stratum goes into which, as {{'islands': 'north'}}")
     moved = dict(collapse or {})
     there = set(labels)
-    lost = [name for name in (*moved, *moved.values()) if name not in there]
+    lost = [name for name in (*moved, *moved.values()) if not isinstance(name, Hashable) or name not in there]
     if lost:
         raise SpecificationError(f"collapse names strata that are not there: {listed(lost)}; there are {listed(there)}")
     if any(into in moved for into in moved.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from difflib import get_close_matches
@@ -99,6 +100,13 @@ class Table:
                 )
             filled[name] = pd.Categorical(named_missing(column), categories=[*known, MISSING])
         return replace(self, frame=self.frame.assign(**filled))
+
+    def check_labels(self, names: Sequence[str]) -> None:
+        """Raise where a column holds what cannot be a label, such as a list."""
+        for name in names:
+            strange = np.array([not isinstance(label, Hashable) for label in self.frame[name].tolist()])
+            if strange.any():
+                raise self.row_error(name, strange, f"{name!r} holds values that are no labels")
 
     def check_category(self, name: str) -> None:
         """Raise where a covariate of text cannot be meant as a category."""

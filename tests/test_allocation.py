@@ -181,7 +181,7 @@ def test_todays_amounts_are_of_all_units_and_numbers():
         (spent.iloc[1:], "nothing of 1 unit"),
         (-spent, "zero or more"),
         (spent * np.nan, "zero or more"),
-        (dict.fromkeys(comparison.unit, 0.0), "not all zero"),
+        (dict.fromkeys(comparison.unit, 0.0), "zero for all units"),
         (dict.fromkeys(comparison.unit, "100"), "zero or more"),
         (pd.concat([spent, spent]), "several amounts"),
     ]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmodels import FixedEffects, Pooled, RandomEffects, SpecificationError
-from benchmodels.decomposition import LEFT_OUT, Step, Steps, decompose
+from benchmodels.decomposition import LEFT_OUT, Step, Steps, decompose, terms
 from benchmodels.errors import BenchmodelsError
 from tests import plain
 
@@ -144,6 +144,21 @@ def test_errors_of_curved_parts_are_the_spread_of_drawn_outcomes(family, model):
     # The standard deviation of so many draws has a relative error of 1 / sqrt(2 draws): four of them, and some for
     # slopes of one draw that stand in for the truth.
     np.testing.assert_allclose(found.std_error[:, :-1], spread[:, :-1], rtol=4 / np.sqrt(2 * draws) + 0.05)
+
+
+@pytest.mark.parametrize("model", [Pooled, RandomEffects])
+def test_errors_on_a_grid_are_those_of_every_pair(monkeypatch, model):
+    frame = table("binomial", n=600)
+    frame["x"] += np.random.default_rng(1).normal(size=len(frame))
+    fit = fitted("binomial", model, frame)[1]
+    every = decompose(fit, std_error=True)
+    monkeypatch.setattr(terms, "MOST_PAIRS", 10)
+    monkeypatch.setattr(terms, "GRID", 200)
+    few = decompose(fit, std_error=True)
+    assert every.exact and not few.exact
+    # Linear between 200 values that span some five units of the linear predictor.
+    np.testing.assert_allclose(few.parts, every.parts, atol=1e-4 * every.country)
+    np.testing.assert_allclose(few.std_error, every.std_error, rtol=1e-3, atol=1e-5 * every.country)
 
 
 def test_steps_lead_from_the_country_to_what_is_observed():

@@ -129,11 +129,26 @@ def test_impossible_peers_are_refused(change, asked, error, message):
 
 def test_own_lists_name_others_of_the_table():
     table = pd.DataFrame({"unit": ["a", "b"]})
-    for wrong in ({"a": ["a"], "b": ["a"]}, {"a": ["c"], "b": ["a"]}, {"a": [], "b": ["a"]}):
+    for own in (["a"], ["c"], [], 3, None, [["b"]]):
+        wrong = {"a": own, "b": ["a"]}
         with pytest.raises(SpecificationError, match="peers of 'a'"):
             find_peers(table, unit="unit", given=wrong)
     with pytest.raises(DataError, match="one unit"):
         find_peers(table.iloc[:1], unit="unit", given={"a": ["b"]})
+
+
+def test_what_is_no_column_weight_or_label_is_said():
+    table = pd.DataFrame({"unit": list("abcd"), "x": [1.0, 2.0, 4.0, 9.0]})
+    for columns in (None, 3, [["x"]]):
+        with pytest.raises(SpecificationError, match="columns="):
+            find_peers(table, columns, unit="unit", k=2)
+    for weights in ({"x": "much"}, {"x": None}, ["x"], 2):
+        with pytest.raises(SpecificationError, match="weights="):
+            find_peers(table, ["x"], unit="unit", k=2, distance="weighted", weights=weights)
+    with pytest.raises(DataError, match="'unit' holds values that are no labels: 4 row"):
+        find_peers(table.assign(unit=[[1], [2], [3], [4]]), ["x"], unit="unit", k=2)
+    with pytest.raises(DataError, match="'g' holds values that are no labels"):
+        find_peers(table.assign(g=[[1], [1], [2], [2]]), unit="unit", groups="g", k=None)
 
 
 def compared(n=12, seed=2, **rest):

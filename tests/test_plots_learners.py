@@ -88,5 +88,7 @@ def test_pictures_go_where_they_are_told_and_refuse_what_is_not_there():
         plots.learner_beside(units().assign(learner=np.nan))
     with pytest.raises(DataError, match="learner"):
         plots.learner_beside(units().drop(columns="learner"))
+    with pytest.raises(DataError, match="'units'.* must be numbers"):
+        plots.learning(curve().assign(units="few"))
     with pytest.raises(SpecificationError, match="lang"):
         plots.learning(curve(), lang="sv")

@@ -92,6 +92,11 @@ def test_own_outlines(comparison: Comparison) -> None:
     assert ax.get_aspect() == pytest.approx(1 / np.cos(np.radians(56)), rel=0.1)
     with pytest.raises(SpecificationError, match="no outline of"):
         plots.choropleth(two, {"elsewhere": [square]})
+    for wrong in ("square", None, [], [square[:, :1]], [square[:2]], [square * np.nan]):
+        with pytest.raises(DataError, match="outline of .* cannot be drawn"):
+            plots.choropleth(two, outlines | {str(two.unit[1]): wrong})
+    with pytest.raises(SpecificationError, match="choropleth takes a Comparison"):
+        plots.choropleth(None, outlines)
 
 
 def test_what_cannot_be_drawn(comparison: Comparison) -> None:

@@ -80,6 +80,14 @@ def test_what_is_lacking_is_said_and_simulated_too():
         drawn.profile(found, unit="Enhed 1", labels={"x": "y"})
 
 
+def test_a_long_name_leaves_room_for_what_it_names():
+    name = "a" * 60 + " in the school year that ended last, of all pupils"
+    found = drawn.profile(record(), unit="Enhed 4", labels={"fravær": name})
+    assert max(map(len, found.get_yticklabels()[0].get_text().splitlines())) <= 30
+    found.figure.canvas.draw()
+    assert found.get_position().width > 0.4
+
+
 def test_title_and_legend_do_not_meet():
     ax = drawn.profile(record(), unit="Enhed 4")
     ax.figure.draw_without_rendering()

@@ -53,6 +53,8 @@ def test_the_funnel_shows_departures_and_both_limits(step: SecondStep) -> None:
 def test_a_unit_that_is_not_there(step: SecondStep) -> None:
     with pytest.raises(SpecificationError, match="highlight"):
         plots.departures(step, highlight="Atlantis")
+    with pytest.raises(SpecificationError, match="second_step.*found NoneType"):
+        plots.departures(None)
     plt.close("all")
 
 

@@ -176,6 +176,9 @@ def test_what_cannot_be_drawn(parts):
         waterfall(parts.steps("Ærø"), most=0)
     with pytest.raises(SpecificationError, match="one too many"):
         waterfall(parts.steps("Ærø"), percent=True, scale=2.0)
+    for scale in (0.0, np.nan, "a thousand"):
+        with pytest.raises(SpecificationError, match="scale="):
+            waterfall(parts.steps("Ærø"), scale=scale)
     with pytest.raises(SpecificationError, match="lang='sv'"):
         waterfall(parts.steps("Ærø"), lang="sv")
     with pytest.raises(SpecificationError, match="nothing to draw"):

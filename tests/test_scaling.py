@@ -295,6 +295,24 @@ def test_impossible_tables_are_refused(change, message):
         scaled(country().assign(**change))
 
 
+def test_what_units_outside_the_sample_hold_is_not_read():
+    table = country()
+    marked = table.assign(cost=table["cost"].astype(object).where(table["asked"] == 1, "–"))
+    assert scaled(marked).estimate == scaled(table).estimate
+
+
+def test_what_is_no_stratum_or_column_is_said():
+    table = country()
+    for collapse in (["Nordjylland"], "Nordjylland"):
+        with pytest.raises(SpecificationError, match="collapse="):
+            scaled(table, strata="region", collapse=collapse)
+    with pytest.raises(DataError, match="'region' holds values that are no labels"):
+        scaled(table.assign(region=[["a"]] * len(table)), strata="region")
+    for columns in (None, [], [["population"]]):
+        with pytest.raises(SpecificationError, match="columns="):
+            sample_balance(table, columns, in_sample="asked")
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

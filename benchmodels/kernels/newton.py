@@ -69,17 +69,35 @@ class LevelsFit:
 
 
 def _start(rows: Rows) -> Floats:
-    """Return starting levels: each level's own mean, drawn a little to the overall one."""
+    """Return starting levels: each level's own mean, drawn a little to the overall one, less what its offsets add."""
     events, size = rows.level_sums(rows.outcome), rows.level_sums(rows.size)
     if rows.family.link == "identity":
-        return np.asarray(events / np.where(size > 0, size, 1.0))
+        return np.asarray(events / np.where(size > 0, size, 1.0)) - _offsets(rows, size)
     overall = events.sum() / size.sum()
     # Half a case at the overall mean; in relative size, so that the unit of measure of exposure does not matter.
     prior = 0.5 / max(overall, np.finfo(float).tiny)
     if not rows.family.counted:
         # Nothing is counted, so there is no case to speak of; a thousandth of the mean size keeps off the edge.
         prior = 1e-3 * size.sum() / len(size)
-    return link(rows.family, (events + prior * overall) / (size + prior))
+    return link(rows.family, (events + prior * overall) / (size + prior)) - _offsets(rows, size)
+
+
+def _offsets(rows: Rows, size: Floats) -> Floats:
+    """Return what offsets add to the linear predictor of each level's mean (g,); of a log link that is exact.
+
+    Newton's method does not come back from a start that is off by a factor of millions, as the logarithm of inhabitants
+    is.
+    """
+    if not rows.offset.any():
+        return np.zeros(len(size))
+    whole = np.where(size > 0, size, 1.0)
+    middle = np.where(size > 0, rows.level_sums(rows.size * rows.offset) / whole, 0.0)
+    if rows.family.link != "log":
+        return middle
+    apart = np.where(rows.size > 0, rows.offset - middle[rows.codes], 0.0)
+    # Far offsets would overflow; they are then no good start in any case.
+    risen = rows.level_sums(rows.size * np.exp(np.clip(apart, -500.0, 500.0)))
+    return np.asarray(middle + np.log(np.where(size > 0, risen / whole, 1.0)))
 
 
 def _degenerate(rows: Rows) -> tuple[NDArray[np.bool_], Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,9 @@ def axes(ax: Axes | None, *, width: float, height: float) -> Axes:
 
 def factor(*, percent: bool, scale: float) -> float:
     """Return what numbers on the axis are multiplied by."""
+    number = isinstance(scale, Real) and not isinstance(scale, bool)
+    if not number or not np.isfinite(float(scale)) or float(scale) == 0.0:
+        raise SpecificationError(f"scale={scale!r}; give a number that figures are written times, other than zero")
     if percent and scale != 1.0:
         raise SpecificationError(f"percent=True writes numbers times 100; scale={scale!r} too is one too many")
     return 100.0 if percent else scale

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.plots.canvas import (
@@ -22,7 +23,6 @@ from benchmodels.plots.texts import words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from benchmodels.plots.texts import Lang
@@ -191,3 +191,6 @@ def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in getattr(frame, "columns", ())]
     if missing:
         raise DataError(f"the table has no {missing}; it needs {list(columns)}")
+    words = [name for name in columns if name != "unit" and not pd.api.types.is_numeric_dtype(frame[name])]
+    if words:
+        raise DataError(f"{words} of the table must be numbers; they hold such as {frame[words[0]].iloc[0]!r}")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmodels.comparison import a_comparison
 from benchmodels.datasets import municipality_codes, municipality_tiles
-from benchmodels.errors import SpecificationError
+from benchmodels.errors import DataError, SpecificationError
 from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, listed, mark_simulated, numbers_on, position
 from benchmodels.plots.funnels import estimate_label
 from benchmodels.plots.texts import words
@@ -77,12 +78,13 @@ def choropleth(
         No unit has an estimate, units without an outline, the unit to highlight or a word is not there, or both
         ``percent`` and ``scale``.
     DataError
-        Without outlines, a unit that is no Danish municipality.
+        Without outlines, a unit that is no Danish municipality; an outline that is no list of rings of points.
     """
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     say = words(lang, labels, allowed=("estimate", "measure"))
     times = factor(percent=percent, scale=scale)
+    comparison = a_comparison(comparison, "choropleth")
     strong = position(comparison.unit, highlight)
     away = comparison.estimate - comparison.null
     known = np.isfinite(away)
@@ -146,8 +148,22 @@ def _areas(
         there = listed(list(outlines), "{names} and {n} more")
         raise SpecificationError(f"no outline of {listed(lost, '{names} and {n} more')}; there are outlines of {there}")
     used = {str(unit) for unit in comparison.unit}
-    own = [[np.asarray(ring) for ring in outlines[str(unit)]] for unit in comparison.unit]
-    return own, [], [[np.asarray(ring) for ring in rings] for name, rings in outlines.items() if name not in used]
+    own = [_rings(str(unit), outlines[str(unit)]) for unit in comparison.unit]
+    return own, [], [_rings(name, rings) for name, rings in outlines.items() if name not in used]
+
+
+def _rings(name: str, given: object) -> list[Floats]:
+    try:
+        rings = [np.asarray(ring, dtype=np.float64) for ring in given]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        rings = []
+    shaped = all(ring.ndim == 2 and ring.shape[1] == 2 and len(ring) > 2 for ring in rings)
+    if not rings or not shaped or not all(np.isfinite(ring).all() for ring in rings):
+        raise DataError(
+            f"the outline of {name!r} cannot be drawn; give one or more rings, each an (m, 2) array of finite points, "
+            "three or more"
+        )
+    return rings
 
 
 def _path(rings: Sequence[Floats]) -> Any:

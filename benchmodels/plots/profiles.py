@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,9 @@ _SAID: dict[str, dict[str, str]] = {
         "unit withheld": "Ingen afgørelse",
     },
 }
+# Letters of a line of an outcome's name.
+_LINE = 30
+
 _STYLES = {"above": "above", "below": "below", "not different": "neither", "withheld": "withheld"}
 
 
@@ -167,7 +171,8 @@ def _others(ax: Axes, record: Profile, unit: object, say: Mapping[str, str]) -> 
 
 def _outcome(record: Profile, name: str, named: Mapping[str, str], say: Mapping[str, str]) -> str:
     better = record.better[name]
-    said = named.get(name, name)
+    # A long name would leave no room for what it names.
+    said = textwrap.fill(str(named.get(name, name)), _LINE)
     return said if better is None else f"{said}\n({say[better]})"
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
+from benchmodels.errors import SpecificationError
 from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, mark_simulated, name_points, numbers_on, position
 from benchmodels.plots.texts import number, percentage, words
+from benchmodels.steering import SecondStep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from benchmodels.plots.texts import Lang
-    from benchmodels.steering import SecondStep
 
 __all__ = ["departures"]
 
@@ -53,9 +54,11 @@ def departures(
     Raises
     ------
     SpecificationError
-        The unit to highlight is not there.
+        The unit to highlight is not there, or what is given is no second step.
     """
     say = words(lang)
+    if not isinstance(step, SecondStep):
+        raise SpecificationError(f"departures draws what second_step(...) gives; found {type(step).__name__}")
     times = factor(percent=percent, scale=1.0)
     units = step.units()
     strong = position(step.unit, highlight)

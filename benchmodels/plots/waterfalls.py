@@ -202,7 +202,7 @@ def _rows(steps: Steps, names: dict[str, str], most: int, say: Mapping[str, str]
     """Return the rows in the order they are drawn."""
 
     def named(step: Step) -> str:
-        return names.get(step.name, say.get(step.name, step.name) if step.word else step.name)
+        return str(names.get(step.name, say.get(step.name, step.name) if step.word else step.name))
 
     rows: list[_Row] = []
     parts: list[Step] = []

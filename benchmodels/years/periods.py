@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Scale", "YearEffects", "by_period", "checked", "year_effects"]
 
 Scale = Literal["estimate", "log"]
+
+# Periods as text: a year, or a part of one by its letter (half-year, quarter in Danish and in English, month).
+_TEXT = re.compile(r"(\d{4})(?:([HKQM])(\d{1,2}))?")
+_A_YEAR = {"H": 2, "K": 4, "Q": 4, "M": 12}
 
 # As `Source.noise` says it where own noise is between clusters.
 _CLUSTERED = "the spread of cluster totals within the unit"
@@ -239,17 +245,42 @@ def _notes(found: tuple[Comparison, ...], place: NDArray[np.intp], effect: Float
 
 
 def _positions(labels: list[Any]) -> NDArray[np.intp]:
-    """Return positions of periods in the shortest step: whole numbers as they are (yyyymm: months), else places."""
-    if all(
-        isinstance(label, int | np.integer) or (isinstance(label, float) and label.is_integer()) for label in labels
-    ):
-        values = np.array(labels, dtype=np.int64)
-        month = values % 100
-        if np.all((values > 190000) & (values < 210013) & (month >= 1) & (month <= 12)):
-            values = values // 100 * 12 + month
-        values = values - values[0]
-        return np.asarray(values // np.gcd.reduce(values), dtype=np.intp)
-    return np.arange(len(labels), dtype=np.intp)
+    """Return positions of periods in the shortest step, so that a period that is left out counts.
+
+    Whole numbers as they are (yyyymm: months), quarters of a number (2020.5), dates by their months (by their days
+    where a month has several), and text such as 2020, 2020H1, 2020K1 (or Q) and 2020M01; of other labels their places.
+    """
+    values = _numbered(labels)
+    if values is None or np.any(np.diff(values) <= 0):
+        return np.arange(len(labels), dtype=np.intp)
+    values = values - values[0]
+    return np.asarray(values // np.gcd.reduce(values), dtype=np.intp)
+
+
+def _numbered(labels: list[Any]) -> NDArray[np.int64] | None:
+    """Return whole numbers as far apart as the periods are; None where labels do not tell."""
+    if all(isinstance(label, date) for label in labels):
+        # Ends of months, and first Mondays, are months apart and not days.
+        months = [label.year * 12 + label.month for label in labels]
+        apart = months if len(set(months)) == len(months) else [label.toordinal() for label in labels]
+        return np.array(apart, dtype=np.int64)
+    if all(isinstance(label, str) for label in labels):
+        told = [_TEXT.fullmatch(label) for label in labels]
+        if any(found is None for found in told) or len({found[2] for found in told if found}) > 1:
+            return None
+        parts = [(int(found[1]), _A_YEAR.get(found[2], 1), int(found[3] or 1)) for found in told if found]
+        if any(not 1 <= part <= in_a_year for _, in_a_year, part in parts):
+            return None
+        return np.array([year * in_a_year + part for year, in_a_year, part in parts], dtype=np.int64)
+    if not all(isinstance(label, int | float | np.integer) and float(4 * label).is_integer() for label in labels):
+        return None
+    if not all(float(label).is_integer() for label in labels):
+        return np.array([round(4 * label) for label in labels], dtype=np.int64)
+    values = np.array(labels, dtype=np.int64)
+    month = values % 100
+    if np.all((values > 190000) & (values < 210013) & (month >= 1) & (month <= 12)):
+        values = values // 100 * 12 + month
+    return values
 
 
 def frame_of(columns: dict[str, Any], unit: str = "unit") -> pd.DataFrame:

@@ -142,6 +142,13 @@ def test_the_unit_of_measure_is_of_no_consequence():
     again = model.fit(counted.assign(n=counted["n"] * 365.25)).draws
     np.testing.assert_allclose(again.effects, once.effects, atol=1e-5)
     np.testing.assert_allclose(again.intercept, once.intercept - np.log(365.25), rtol=1e-6)
+    # A total over an exposure: the residual's prior must not go by what exposure is counted in.
+    spent = data.assign(n=1.0 + np.arange(len(data)) % 7).assign(y=lambda d: d["y"] * d["n"])
+    model = BayesianRandomEffects("y ~ x", unit="unit", exposure="n", family="gaussian", draws=200, rng=5)
+    once = model.fit(spent).draws
+    again = model.fit(spent.assign(n=spent["n"] * 1000.0)).draws
+    np.testing.assert_allclose(again.slopes, once.slopes / 1000.0, rtol=1e-4)
+    np.testing.assert_allclose(again.residual_sd, once.residual_sd / np.sqrt(1000.0), rtol=1e-4)
 
 
 def test_the_same_seed_gives_the_same_draws_whatever_the_order_of_rows():

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
+from sklearn.linear_model import GammaRegressor, Lasso, LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -257,6 +257,25 @@ def test_counts_are_repeated_cases_and_exposure_has_no_unit_of_measure():
     one = CrossFitted("falls ~ x", **roles).fit(table).expected()
     two = CrossFitted("falls ~ x", **roles).fit(table.assign(years=table["years"] * 365.0)).expected()
     np.testing.assert_allclose(one, two, rtol=EXACT)
+
+
+@pytest.mark.parametrize("by", [365.25, 1e-12, 1e12])
+@pytest.mark.parametrize(
+    ("family", "learner"),
+    [
+        ("poisson", PoissonRegressor(alpha=1.0, tol=1e-12, solver="newton-cholesky")),
+        ("gamma", GammaRegressor(alpha=0.5, tol=1e-12, solver="newton-cholesky")),
+        ("gaussian", Lasso(0.1, tol=1e-12)),
+    ],
+)
+def test_penalties_do_not_depend_on_what_exposure_is_counted_in(family, learner, by):
+    table = cases(n=200)
+    table = table.assign(falls=table["falls"] + 0.5) if family == "gamma" else table
+    roles = {"unit": "town", "family": family, "exposure": "years", "estimator": learner, "rng": 1}
+    one = CrossFitted("falls ~ x", **roles).fit(table).compare()
+    two = CrossFitted("falls ~ x", **roles).fit(table.assign(years=table["years"] * by)).compare()
+    np.testing.assert_allclose(one.expected, two.expected, rtol=1e-9)
+    np.testing.assert_allclose(one.std_error, two.std_error * by, rtol=1e-9)
 
 
 def test_weights_reach_the_inside_of_pipelines_and_searches():

@@ -326,6 +326,14 @@ def test_questions_that_cannot_be_asked(options, match):
         Panel("y ~ x + z", **{"unit": "place", "period": "year", **options}).fit(made())
 
 
+@pytest.mark.parametrize("effects", ["unit", "both"])
+def test_a_column_that_linearmodels_takes_for_constant_is_said(effects):
+    table = made()
+    moved = table.assign(x=table["x"] + 1e7)
+    with pytest.raises(SpecificationError, match="'x' varies within units by no more than .* subtract a round number"):
+        Panel("y ~ x", unit="place", period="year", effects=effects).fit(moved)
+
+
 def test_questions_that_do_not_go_with_the_effects():
     fit = panel("y ~ x + z", unit="place", effects="pooled").fit(made())
     for ask in (fit.poolability, fit.hausman, fit.unit_effects, fit.variance_components):

@@ -110,6 +110,20 @@ def test_unit_of_measure_of_size_moves_the_level_only(family, each):
     np.testing.assert_allclose(second.levels, first.levels + again, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("by", [-28.0, 13.0, 28.0])
+@pytest.mark.parametrize("family", [*FAMILIES, "gamma"])
+def test_far_offsets_move_the_level_only(family, by, each):
+    """The logarithm of inhabitants is an offset of 7 to 13."""
+    matrix, outcome, size, offset, unit = problem("poisson" if family == "gamma" else family)
+    outcome = outcome + 0.5 if family == "gamma" else outcome
+    first = fit_levels(as_rows(family, matrix, outcome, size, offset, unit, each=each))
+    second = fit_levels(as_rows(family, matrix, outcome, size, offset + by, unit, each=each))
+    assert first.certificate.converged and second.certificate.converged
+    np.testing.assert_allclose(second.slopes, first.slopes, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(second.levels, first.levels - by, rtol=1e-9, atol=1e-9)
+
+
 def turned(seed, kind, n):
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(n, 3))

@@ -192,6 +192,7 @@ def problem(model: BayesianRandomEffects, data: object) -> BayesianProblem:
     assert basis.turn is not None
     center, sd = _outcome_scale(design, family)
     prior = model.prior
+    cases = np.where(design.size > 0, design.cases, 0.0)
     return BayesianProblem(
         names=names,
         columns=scaled,
@@ -201,7 +202,7 @@ def problem(model: BayesianRandomEffects, data: object) -> BayesianProblem:
         outcome=design.outcome,
         size=design.size,
         squares=design.squares,
-        cases=np.where(design.size > 0, design.cases, 0.0),
+        cases=cases,
         offset=design.offset,
         unit=design.unit,
         units=design.units,
@@ -211,7 +212,9 @@ def problem(model: BayesianRandomEffects, data: object) -> BayesianProblem:
         intercept_sd=prior.intercept_sd * sd,
         slope_sd=prior.slope_sd * sd,
         unit_sd_scale=prior.unit_sd_scale * sd,
-        residual_sd_scale=prior.residual_sd_scale * sd,
+        # A case of size s has the variance residual_sd² / s: the prior is of a case of average size, so that the unit
+        # of measure of exposure is of no consequence.
+        residual_sd_scale=prior.residual_sd_scale * sd * float(np.sqrt(design.size.sum() / cases.sum())),
         design=design,
     )
 

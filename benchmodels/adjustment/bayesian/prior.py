@@ -30,8 +30,8 @@ class Prior:
         Of the half-normal prior of the units' standard deviation; link scale, for a Gaussian outcome times the
         outcome's standard deviation.
     residual_sd_scale : float
-        Of the half-normal prior of a Gaussian outcome's residual standard deviation, in standard deviations of the
-        outcome.
+        Of the half-normal prior of a Gaussian outcome's residual standard deviation of a case of average size, in
+        standard deviations of the outcome.
 
     Raises
     ------

@@ -272,7 +272,9 @@ class CrossFittedFit:
         if family.link == "identity":
             return np.zeros(k, dtype=bool)
         mu = np.nan_to_num(self.predicted(reference=reference))
-        never, always = mu < _EDGE, (mu > 1.0 - _EDGE) & family.share
+        # A rate has a unit of measure; a share has none.
+        rate = 1.0 if family.share else float(d.outcome.sum() / d.size.sum())
+        never, always = mu < _EDGE * rate, (mu > 1.0 - _EDGE) & family.share
         open_to_chance = group_sums(d.unit, d.size * ~(never | always), k) > 0
         if not family.share:
             return self._found & ~open_to_chance

@@ -97,7 +97,10 @@ class Learner:
     family : Family
     columns : (c, p) array
     rate, weight : (c,) arrays
-        Outcome per unit of size, and how many cases a cell counts for; a weight of 0 is not learnt from.
+        Outcome per ``average`` of size, and how many cases a cell counts for; a weight of 0 is not learnt from.
+    average : float
+        Size of an average case: the mean exposure, or 1. Penalties and tolerances know absolute numbers, so that what
+        exposure is counted in must not reach the estimator.
     weighted : bool
         Some weight differs from one: they are given to the estimator.
     order : (c,) array of int
@@ -110,6 +113,7 @@ class Learner:
     columns: Floats
     rate: Floats
     weight: Floats
+    average: float
     weighted: bool
     order: NDArray[np.intp]
 
@@ -186,7 +190,7 @@ class Learner:
             )
         with np.errstate(divide="ignore"):
             edge = ~np.isfinite(link(self.family, mean))
-        return edge_of(self.family, mean), int(edge.sum())
+        return edge_of(self.family, mean / self.average), int(edge.sum())
 
 
 def edge_of(family: Family, mean: Floats) -> Floats:
@@ -208,6 +212,9 @@ def learner_of(estimator: Any, design: Design, family: Family, *, scaled: bool) 
     if family.share:
         # Sums of sampling weights may leave a share a rounding error beyond its edge.
         rate = np.clip(rate, 0.0, 1.0)
+        average = 1.0
+    else:
+        average = float(design.size.sum() / design.weights.sum())
     kind = _kind(estimator)
     there = size[size > 0]
     # Nothing that an outcome decides: whether weights are given may change what is learnt.
@@ -216,7 +223,7 @@ def learner_of(estimator: Any, design: Design, family: Family, *, scaled: bool) 
         _check_weights(estimator)
     # What an estimator leaves to chance would else go by the order of rows in the table.
     order = np.lexsort((size, rate, *design.columns.T, design.unit))
-    return Learner(estimator, kind, family, design.columns, rate, size, weighted, order)
+    return Learner(estimator, kind, family, design.columns, rate * average, size, average, weighted, order)
 
 
 def _parts(estimator: Any) -> list[Any]:

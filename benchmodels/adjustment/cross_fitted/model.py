@@ -50,10 +50,10 @@ class CrossFitted(Roles):
         ``"outcome ~ covariates"``. The learner gets the columns of the formula's matrix, categories as indicators, as
         an array in the order of `CrossFittedFit.design.names`; bends and interactions are its own affair.
     estimator : object
-        An unfitted regressor (of the outcome per trial, exposure or case) or, for shares, a classifier with
+        An unfitted regressor (of the outcome per trial, average exposure or case) or, for shares, a classifier with
         ``predict_proba``. Copied: the object given is never fitted. Cells that stand for several cases count as so
         many: ``fit`` must take ``sample_weight``, also within a pipeline. Exposure and sampling weights count in
-        proportion, one on average.
+        proportion, one on average; so penalties do not depend on what exposure is counted in.
     folds : int or "units"
         Parts that units are dealt to, 2 to k, balanced by size; "units" leaves out one at a time.
     repeats : int

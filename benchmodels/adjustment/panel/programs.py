@@ -45,6 +45,7 @@ def run(rows: PanelRows, effects: PanelEffects, *, extra: Floats | None = None, 
         linearmodels refuses, or breaks off.
     """
     from linearmodels.panel import BetweenOLS, FirstDifferenceOLS, PanelOLS, PooledOLS, RandomEffects
+    from linearmodels.panel.utility import AbsorbingEffectError
 
     index = pd.MultiIndex.from_arrays([rows.unit, rows.period], names=["unit", "period"])
     columns = pd.DataFrame(rows.columns, index=index, columns=[f"x{j}" for j in range(len(rows.names))])
@@ -64,6 +65,15 @@ def run(rows: PanelRows, effects: PanelEffects, *, extra: Floats | None = None, 
             programs = {"random": RandomEffects, "between": BetweenOLS, "first difference": FirstDifferenceOLS}
             model = programs[effects](outcome, columns)
         return model.fit(**options)
+    except AbsorbingEffectError as error:
+        # What does not vary at all has been refused before; linearmodels looks less closely.
+        spread = np.abs(rows.columns - rows.means(rows.columns)[rows.unit]).max(axis=0, initial=0.0)
+        least = int(np.argmin(spread / np.maximum(np.abs(rows.columns).max(axis=0), 1e-300)))
+        raise SpecificationError(
+            f"{rows.names[least]!r} varies within units by no more than {spread[least]:.3g}, which linearmodels cannot "
+            f"tell from nothing beside values of {np.abs(rows.columns[:, least]).max():.3g}, with effects={effects!r}; "
+            "subtract a round number near its mean first"
+        ) from error
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         said = " ".join(str(error).split())
         raise SpecificationError(f"linearmodels cannot fit effects={effects!r} to this table: {said}") from error
