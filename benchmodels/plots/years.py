@@ -10,7 +10,7 @@ from benchmodels.errors import SpecificationError
 from benchmodels.plots.canvas import STYLE, axes, legend_above, mark_simulated, name_points, numbers_on, position
 from benchmodels.plots.texts import number, percentage, words
 from benchmodels.table import listed
-from benchmodels.years.periods import _positions
+from benchmodels.years.periods import positions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def year_to_year(
         raise SpecificationError(f"earlier and later are both {found.period[s]!r}; give two periods")
     x, y = found.estimate[:, s], found.estimate[:, t]
     known = _known(x, y)
-    place = _positions(list(found.period))
+    place = positions_of(list(found.period))
     at = int(np.flatnonzero(found.autocovariances.lags == abs(int(place[t] - place[s])))[0])
     share, lower, upper = (float(values[at]) for values in found.autocovariances.correlation(found.level))
     ax = axes(ax, width=6.4, height=5.4)
