@@ -307,7 +307,7 @@ def _matrix(
     share: float,
 ) -> None:
     """Draw below the axes which specification has what."""
-    n, text = len(order), [say["sorted_curve"].format(n=len(order))]
+    n, text = len(order), [say["one" if len(order) == 1 else "sorted_curve"].format(n=len(order))]
     lost = len(result.status) - n
     if lost:
         text.append(say["not estimated"].format(n=lost))
