@@ -149,6 +149,11 @@ def sizes_on(ax: Axes, lang: Lang, sizes: NDArray[np.float64]) -> None:
         numbers_on(ax.xaxis, lang)
 
 
+def ring(ax: Axes, x: float, y: float) -> None:
+    """Draw a ring about the point of the highlighted unit, whose name may have to stand at some distance."""
+    ax.scatter([x], [y], s=95, facecolors="none", edgecolors="#1A1A1A", linewidths=1.4, gid="highlight", zorder=5)
+
+
 def name_points(
     ax: Axes,
     points: Sequence[tuple[float, float, str]],
