@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, mark_simulated, name_points, numbers_on, position
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    factor,
+    made_by,
+    mark_simulated,
+    name_points,
+    numbers_on,
+    position,
+)
 from benchmodels.plots.texts import number, percentage, words
+from benchmodels.steering import SecondStep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from benchmodels.plots.texts import Lang
-    from benchmodels.steering import SecondStep
 
 __all__ = ["departures"]
 
@@ -55,6 +65,7 @@ def departures(
     SpecificationError
         The unit to highlight is not there.
     """
+    made_by(step, SecondStep, "departures", "second_step(…)")
     say = words(lang)
     times = factor(percent=percent, scale=1.0)
     units = step.units()

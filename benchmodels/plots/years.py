@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import STYLE, axes, legend_above, mark_simulated, name_points, numbers_on, position, ring
+from benchmodels.plots.canvas import (
+    STYLE,
+    axes,
+    legend_above,
+    made_by,
+    mark_simulated,
+    name_points,
+    numbers_on,
+    position,
+    ring,
+)
 from benchmodels.plots.texts import number, percentage, words
 from benchmodels.table import listed
+from benchmodels.years import Forecasts
 from benchmodels.years.periods import positions_of
 
 if TYPE_CHECKING:
@@ -19,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.plots.texts import Lang
-    from benchmodels.years import Forecasts
 
     Floats = NDArray[np.float64]
 
@@ -100,6 +110,7 @@ def year_to_year(
     SpecificationError
         A period or the unit to highlight is not there, or no unit is known in both periods.
     """
+    made_by(found, Forecasts, "year_to_year", "forecast(…)")
     say = words(lang) | _TEXTS[lang]
     strong, scale = position(found.unit, highlight), _scale(found, percent)
     s, t = _column(found, earlier), _column(found, later)
@@ -161,6 +172,7 @@ def foretold(
     SpecificationError
         The period or the unit to highlight is not there, or there is nothing to hold the forecasts against.
     """
+    made_by(found, Forecasts, "foretold", "forecast(…)")
     say = words(lang) | _TEXTS[lang]
     strong, scale = position(found.unit, highlight), _scale(found, percent)
     t = _column(found, period)
