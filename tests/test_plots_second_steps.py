@@ -47,6 +47,9 @@ def test_the_funnel_shows_departures_and_both_limits(step: SecondStep) -> None:
     assert low > high == 0.0
     told = " ".join(text.get_text() for text in ax.get_legend().get_texts())
     assert "95 %" in told and "τ = " in told
+    assert "Over de yderste grænser" in told and ax.get_ylabel() == "Standardfejl, procentpoint"
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1.0  # hides neither curve nor point
     plt.close("all")
 
 
