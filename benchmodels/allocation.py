@@ -79,7 +79,11 @@ class Allocation:
         return f"Allocation({self.budget} among {len(self)} units over {len(self.path)} year(s))"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the allocation as a table, one row per unit; amounts and ends of intervals in krone."""
+        """Return the allocation as a table, one row per unit, in krone; ``path`` has the years before the last.
+
+        ``lower`` and ``upper`` are limits of ``by_need``, the share of need, for the error of the expected values under
+        this model. They are none of ``amount``, which floor, ceiling or phasing in may have moved out of them.
+        """
         columns = {
             "unit": self.unit,
             "size": self.size,

@@ -40,6 +40,7 @@ class _Lang(StrEnum):
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of the result: new, empty, or an earlier result.")]
 PageLang = Annotated[_Lang, typer.Option("--lang", help="Language of the page.")]
+WordsLang = Annotated[_Lang, typer.Option("--lang", help="Language of what is said and of the pictures.")]
 DanishCsv = Annotated[bool, typer.Option("--danish-csv", help="Also write tables with ';' and decimal comma.")]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study file (TOML), or the id of one that ships.")]
 OwnTable = Annotated[
@@ -116,7 +117,7 @@ def multiverse(
         list[str] | None, typer.Option("--always", help="A term that is never left out; may be given several times.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", help="Processes; -1 for all there are.")] = 1,
-    lang: PageLang = _Lang.da,
+    lang: WordsLang = _Lang.da,
 ) -> None:
     """Ask a study's question with every term in or out and with other models: does the answer hold?"""
     from rich.console import Console

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,12 @@ class Annualised:
     factor_std_error: float
     level: float
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        sure = (
+            f"{self.level:.0%} interval {self.lower:g} to {self.upper:g}" if np.isfinite(self.lower) else "no interval"
+        )
+        return f"Annualised({self.estimate:g}, {sure}; the half times {self.factor:.4g})"
 
 
 def annualised(
@@ -90,6 +97,9 @@ def annualised(
     years = [pair for pair in earlier]
     if any(len(pair) != 2 for pair in years):
         raise SpecificationError("earlier takes pairs of a first and a second half, as [(40.0, 44.0)]")
+    strange = [v for v in (first_half, std_error, *(v for pair in years for v in pair)) if not isinstance(v, Real)]
+    if strange:
+        raise SpecificationError(f"halves and a standard error are numbers; found {listed(strange)}")
     halves = np.array(years, dtype=np.float64).reshape(-1, 2)
     given = np.array([first_half, std_error, *halves.ravel()], dtype=np.float64)
     if not (np.isfinite(given).all() and (given >= 0).all() and (halves[:, 0] > 0).all()):

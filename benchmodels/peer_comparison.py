@@ -78,6 +78,11 @@ class AmongPeers:
     rng: str
     source: Source
 
+    def __repr__(self) -> str:
+        said = {name: int((self.verdict == name).sum()) for name in ("above", "below", "not different", "withheld")}
+        told = ", ".join(f"{count} {name}" for name, count in said.items())
+        return f"AmongPeers({len(self.unit)} units against the mean of their peers, level={self.level}: {told})"
+
     def to_frame(self) -> pd.DataFrame:
         """Return the table, one row per unit; always the same columns in the same order."""
         names = (

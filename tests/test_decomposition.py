@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmodels import FixedEffects, Pooled, RandomEffects, SpecificationError
-from benchmodels.decomposition import LEFT_OUT, Step, Steps, decompose, terms
+from benchmodels.decomposition import LEFT_OUT, Step, Steps, decompose, kitagawa, terms
 from benchmodels.errors import BenchmodelsError
 from tests import plain
 
@@ -183,6 +183,8 @@ def test_steps_lead_from_the_country_to_what_is_observed():
     assert list(decompose(fit).to_frame().columns) == ["unit", "term", "contribution"]
     with pytest.raises(SpecificationError, match="'u9' is not among the 4 there are"):
         found.steps("u9")
+    told = repr(steps)
+    assert told.startswith("Steps(u1: country ") and "\n" not in told and "Step(" not in told
     with pytest.raises(SpecificationError, match="not among"):
         found.steps(["u1"])
 
@@ -198,6 +200,29 @@ def test_steps_that_do_not_add_up_are_refused():
                 Step(name="end", value=2.1, **total),
             ),
         )
+
+
+def test_one_unit_is_looked_up_and_what_is_printed_is_a_line():
+    frame, fit = fitted("binomial", FixedEffects)
+    found = decompose(fit)
+    table = found.to_frame()
+    for unit in ("u1", "u3"):
+        want = table[table["unit"] == unit].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found.of(unit), want)
+    with pytest.raises(SpecificationError, match="'u9' is not among"):
+        found.of("u9")
+    assert repr(found).startswith("Decomposition(4 units from the country's ") and "array(" not in repr(found)
+    cells = kitagawa(frame, unit="unit", cells=["g"], outcome="y", size="m")
+    want = cells.to_frame(level=0.9)
+    want = want[want["unit"] == "u2"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(cells.of("u2", level=0.9), want)
+
+
+def test_what_is_no_fit_is_not_divided():
+    frame, fit = fitted("binomial", FixedEffects)
+    for wrong in (fit.compare(), frame):
+        with pytest.raises(SpecificationError, match=r"takes the fit of .*; found a (Comparison|DataFrame)"):
+            decompose(wrong)
 
 
 def test_what_cannot_be_divided_is_said():

@@ -394,6 +394,8 @@ def test_two_units_alike_have_no_gap_and_one_unit_is_against_itself_never():
     np.testing.assert_allclose(one.parts, both.parts, rtol=1e-9)
     frame_of = one.to_frame()
     assert frame_of["contribution"].iloc[-1] == pytest.approx(one.parts.sum())
+    assert frame_of.loc[frame_of["term"] == "(whole)", "part"].tolist() == [*one.names, "gap"]
+    assert frame_of["term"].notna().all()
 
 
 def test_terms_of_an_interaction_are_told_to_depend_on_their_coding():
@@ -406,6 +408,7 @@ def test_terms_of_an_interaction_are_told_to_depend_on_their_coding():
     ("change", "more", "error", "message"),
     [
         ({}, {"which": "z"}, SpecificationError, "which='z'; 'town' has 'a', 'b', 'c'"),
+        ({}, {"which": "aa"}, SpecificationError, "near: 'a'"),
         ({}, {"against": "a"}, SpecificationError, "give one unit, and another"),
         ({}, {"which": ["a"]}, SpecificationError, "give labels of 'town'"),
         ({}, {"weights": "cotton"}, SpecificationError, "weights must be one of"),

@@ -230,14 +230,18 @@ def test_one_specification():
     frame = result.to_frame()
     assert (frame["minimum"] == frame["maximum"]).all() and frame["holds"].all()
     assert len(result.drivers()) == 0 and len(result.drivers_by_unit()) == 0
-    assert "1 of 1" in repr(result)
+    assert "1 of 1 specification estimated" in repr(result)
+    unit = result.unit[1]
+    pd.testing.assert_frame_equal(result.of(unit), frame[frame["unit"] == unit].reset_index(drop=True))
+    with pytest.raises(SpecificationError, match=f"no unit .*near: '{unit}'"):
+        result.of(f"{unit}x")
     again = pickle.loads(pickle.dumps(result))
     pd.testing.assert_frame_equal(again.to_frame(), frame)
 
 
 def test_all_failing_raises_with_the_reason():
     multiverse = Multiverse(FixedEffects("absent ~ town", unit="unit", trials="pupils"))
-    with pytest.raises(DataError, match=r"none of the 1 specifications.*'town' is constant within units"):
+    with pytest.raises(DataError, match=r"the one specification cannot.*'town' is constant within units"):
         multiverse.run(TABLE)
 
 

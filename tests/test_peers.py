@@ -245,6 +245,7 @@ def test_coverage_and_better():
     high = compare_within_peers(make(truth, np.ones(15), better="high"), group)
     np.testing.assert_allclose(low.rank, 6 - high.rank)
     assert low.to_frame().columns[0] == "unit"
+    assert repr(low).startswith("AmongPeers(15 units against") and "array(" not in repr(low)
 
 
 def test_impossible_questions_of_peers_are_refused():

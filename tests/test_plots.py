@@ -488,3 +488,26 @@ def test_nothing_to_draw():
     with pytest.raises(SpecificationError, match="other units"):
         plots.funnel(c, reference_distribution(make(7)))
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("funnel", {}, "funnel takes a Comparison, and this is a DataFrame"),
+        ("caterpillar", {}, "takes a Comparison"),
+        ("choropleth", {}, "takes a Comparison"),
+        ("rank_sets", {}, r"rank\(…\) returns; found a DataFrame"),
+        ("among_peers", {"unit": "Ærø"}, "compare_within_peers"),
+        ("profile", {"unit": "Ærø"}, "profile"),
+        ("departures", {}, "second_step"),
+        ("courses", {}, "absence_courses"),
+        ("year_to_year", {"earlier": 2022, "later": 2023}, "forecast"),
+        ("foretold", {"period": 2023}, "forecast"),
+        ("specification_ranges", {}, r"Multiverse\(…\)\.run\(table\)"),
+        ("specification_curve", {"unit": "Ærø"}, r"Multiverse\(…\)\.run\(table\)"),
+    ],
+)
+def test_what_a_picture_cannot_draw_ends_in_what_it_does(name, more, message):
+    with pytest.raises(SpecificationError, match=message):
+        getattr(plots, name)(pd.DataFrame({"unit": NAMES}), **more)
+    assert plt.get_fignums() == []

@@ -52,6 +52,12 @@ def test_curve_holds_every_part_and_their_means():
     assert ax.get_xlabel() == "Units learnt from"
 
 
+def test_simulated_figures_are_said_to_be_without_being_told():
+    for draw, table in ((plots.learning, curve()), (plots.learner_beside, units())):
+        table.attrs = {"simulated": True}
+        assert "Simulated figures" in [text.get_text() for text in draw(table).texts]
+
+
 def test_curve_says_what_it_cannot_show():
     lost = curve()
     lost.loc[0, "deviance"] = np.inf
@@ -72,6 +78,7 @@ def test_units_lie_by_what_both_expect_and_those_that_move_are_named():
     np.testing.assert_allclose(artist(ax, "below").get_offsets(), [[0.05, 0.05], [0.06, 0.055]])
     np.testing.assert_allclose(artist(ax, "alike").get_data(), [[0.04, 0.08]] * 2)
     named = {text.get_text(): text.get_fontweight() for text in ax.texts}
+    np.testing.assert_allclose(artist(ax, "highlight").get_offsets(), [[0.07, 0.071]])
     assert named["København"] == "bold" and named["Ærø"] == "normal" and "Høje-Taastrup" not in named
     assert ax.get_xlabel() == "Expected by the regression, per cent"
     drawn = plots.learner_beside(units(), lang="da")
@@ -84,6 +91,8 @@ def test_pictures_go_where_they_are_told_and_refuse_what_is_not_there():
     assert plots.learner_beside(units(), ax=ax) is ax
     with pytest.raises(SpecificationError, match="highlight"):
         plots.learner_beside(units(), highlight="Atlantis")
+    with pytest.raises(DataError, match=r"beside_regression\(…\)\.units.*found a dict"):
+        plots.learner_beside({})
     with pytest.raises(SpecificationError, match="nothing to draw"):
         plots.learner_beside(units().assign(learner=np.nan))
     with pytest.raises(DataError, match="learner"):

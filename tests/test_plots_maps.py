@@ -104,7 +104,7 @@ def test_what_cannot_be_drawn(comparison: Comparison) -> None:
     with pytest.raises(SpecificationError, match="nothing to draw"):
         plots.choropleth(nothing)
     strange = replace(comparison, unit=np.array([f"hospital {i}" for i in range(98)], dtype=object))
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"give outlines=\{unit: rings\}"):
         plots.choropleth(strange)
     twice = comparison.take(np.array([0, 1]))
     twice = replace(twice, unit=np.array(["København", "Københavns Kommune"], dtype=object))

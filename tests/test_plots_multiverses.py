@@ -92,7 +92,7 @@ def test_curve_takes_a_subplot_and_refuses_loose_axes(result):
 def test_curve_of_one_specification_has_no_matrix():
     alone = Multiverse(Pooled("absent ~ girl", unit="unit", trials="pupils")).run(TABLE)
     ax = specification_curve(alone, "Å0")
-    assert len(ax.figure.axes) == 1 and "1 specifications" in ax.get_xlabel()
+    assert len(ax.figure.axes) == 1 and "1 specification:" in ax.get_xlabel()
 
 
 def test_what_cannot_be_drawn(result):

@@ -74,7 +74,7 @@ def test_what_is_lacking_is_said_and_simulated_too():
     outcomes["a"] = replace(outcomes["a"], source=replace(outcomes["a"].source, simulated=True))
     ax = drawn.profile(profile(outcomes, multiplicity="fdr"), unit="Enhed 8")
     assert "no figure" in said(ax) and "Simulated" in said(ax) and "5% of them expected to be wrong" in said(ax)
-    with pytest.raises(SpecificationError, match="highlight='Ribe'"):
+    with pytest.raises(SpecificationError, match="unit='Ribe' is not among the 25 units, such as Enhed 0"):
         drawn.profile(found, unit="Ribe")
     with pytest.raises(SpecificationError, match="the outcomes are 'fravær'"):
         drawn.profile(found, unit="Enhed 1", labels={"x": "y"})

@@ -47,13 +47,16 @@ def test_the_funnel_shows_departures_and_both_limits(step: SecondStep) -> None:
     assert low > high == 0.0
     told = " ".join(text.get_text() for text in ax.get_legend().get_texts())
     assert "95 %" in told and "τ = " in told
+    assert "Over de yderste grænser" in told and ax.get_ylabel() == "Standardfejl, procentpoint"
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1.0  # hides neither curve nor point
     plt.close("all")
 
 
 def test_a_unit_that_is_not_there(step: SecondStep) -> None:
     with pytest.raises(SpecificationError, match="highlight"):
         plots.departures(step, highlight="Atlantis")
-    with pytest.raises(SpecificationError, match="second_step.*found NoneType"):
+    with pytest.raises(SpecificationError, match="second_step.*found a NoneType"):
         plots.departures(None)
     plt.close("all")
 

@@ -15,7 +15,15 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 from benchmodels import FixedEffects  # noqa: E402
 from benchmodels.datasets import simulate_denmark  # noqa: E402
-from benchmodels.decomposition import LEFT_OUT, Step, Steps, cost_growth, decompose, kitagawa  # noqa: E402
+from benchmodels.decomposition import (  # noqa: E402
+    LEFT_OUT,
+    Step,
+    Steps,
+    activity_growth,
+    cost_growth,
+    decompose,
+    kitagawa,
+)
 from benchmodels.errors import SpecificationError  # noqa: E402
 from benchmodels.plots.waterfalls import _SAID, waterfall  # noqa: E402
 
@@ -183,3 +191,12 @@ def test_what_cannot_be_drawn(parts):
         waterfall(parts.steps("Ærø"), lang="sv")
     with pytest.raises(SpecificationError, match="nothing to draw"):
         waterfall(steps([np.nan], start=np.nan, end=np.nan))
+
+
+def test_the_series_of_all_is_named_in_the_language_of_the_picture():
+    table = pd.DataFrame({"age": ["young", "old"] * 2, "year": [1, 1, 2, 2], "people": [10.0, 20, 10, 30]})
+    table["visits"] = [5.0, 20, 6, 40]
+    found = activity_growth(table, activity="visits", population="people", group="age", period="year")
+    for lang, title in (("da", "I alt"), ("en", "Total")):
+        assert waterfall(found.steps("(total)"), lang=lang).get_title(loc="left") == title
+    assert waterfall(found.steps("old")).get_title(loc="left") == "old"

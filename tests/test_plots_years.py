@@ -103,7 +103,19 @@ def test_units_outside_of_their_limits_are_told_apart(found):
     assert moved[one, 2] in artist(ax, "above").get_offsets()[:, 1]
     assert moved[two, 2] in artist(ax, "below").get_offsets()[:, 1]
     bold = [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"]
+    ring = artist(ax, "highlight").get_offsets()
+    np.testing.assert_allclose(ring, [[found.forecast[two, 2], moved[two, 2]]])
     assert bold == ["Læsø"] and "Ærø" in [text.get_text() for text in ax.texts]
+
+
+def test_simulated_figures_are_said_to_be_without_being_told(found):
+    from dataclasses import replace
+
+    assert not found.simulated
+    for simulated in (False, True):
+        made = replace(found, simulated=simulated)
+        for ax in (plots.year_to_year(made, earlier=2020, later=2021), plots.foretold(made, period=2021)):
+            assert ("Simulated figures" in [text.get_text() for text in ax.texts]) == simulated
 
 
 def test_in_danish_and_in_per_cent(differences):
@@ -127,6 +139,7 @@ def test_a_unit_that_is_not_known_is_not_drawn(found):
     ax = plots.year_to_year(replace(found, estimate=gone), earlier=2020, later=2021, highlight="Ærø")
     assert len(artist(ax, "units").get_offsets()) == 39
     assert "Ærø" not in [text.get_text() for text in ax.texts]
+    assert "highlight" not in [a.get_gid() for a in ax.get_children()]
     with pytest.raises(SpecificationError, match="nothing to draw"):
         plots.foretold(replace(found, estimate=np.full_like(gone, np.nan)), period=2020)
 

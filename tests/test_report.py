@@ -205,6 +205,11 @@ def test_amounts_and_intervals_in_words() -> None:
     assert en.amount(5.12, "%", 1) == "5.1%"
     assert da.amount(7950.4, "kr. pr. indbygger") == "7.950 kr. pr. indbygger"
     assert da.between(-0.31, 1.2, unit="procentpoint", decimals=1) == "mellem −0,3 og 1,2 procentpoint"
+    # Which side of zero an end is on is what a verdict rests on: it is not rounded away, unless it is next to nothing.
+    assert da.between(0.02, 1.2, unit="procentpoint", decimals=1) == "mellem 0,02 og 1,20 procentpoint"
+    assert da.between(0.0, 1.2, unit="procentpoint", decimals=1) == "mellem 0,0 og 1,2 procentpoint"
+    assert da.between(-0.0001, 1.2, unit="procentpoint", decimals=1) == "mellem 0,0 og 1,2 procentpoint"
+    assert da.between(0.004, float("inf"), unit="procentpoint", decimals=1) == "mindst 0,004 procentpoint"
     assert en.between(0.1, float("inf"), unit="percentage points", decimals=1) == "at least 0.1 percentage points"
     assert da.between(float("-inf"), 3.0, unit="%", decimals=0) == "højst 3\u00a0%"
     nan = float("nan")

@@ -66,12 +66,33 @@ def test_what_is_written_is_the_study_beside_the_other_specifications(tmp_path: 
     assert set(lost["model"]) == {"fixed"} and lost["reason"].str.contains("udvalg").all()
     assert found.sentences[0] == f"{len(named) - len(lost)} af 8 specifikationer kunne beregnes."
     assert "ingen sandsynlighed" in found.sentences[-1]
+    row, at = found.found.of(NAMES[3]).iloc[0], found.found.position(NAMES[3])
+    own_words = next(sentence for sentence in found.sentences if sentence.startswith(NAMES[3]))
+    above = int((found.found.verdict[:, at] == 2).sum())
+    assert f"højere end forventet i {above} og lavere i" in own_words
+    assert f"{100 * row['maximum']:.1f}".replace(".", ",").replace("-", "−") in own_words
 
 
 def test_in_english_without_a_unit(tmp_path: Path) -> None:
     found = run_multiverse(study(), out=tmp_path, data=cells(), lang="en")
     assert "could be estimated" in found.sentences[0]
     assert not (tmp_path / "curve.svg").exists()
+    assert not any("simulated" in sentence for sentence in found.sentences)
+
+
+def test_simulated_figures_are_said_to_be_and_ratios_are_told_in_per_cent(tmp_path: Path) -> None:
+    table = cells()
+    table.attrs = {"simulated": True}
+    found = run_multiverse(
+        study(comparison={"contrast": "ratio", "scale": 100.0, "decimals": 1}),
+        out=tmp_path,
+        data=table,
+        unit=NAMES[3],
+        lang="en",
+    )
+    assert any(sentence.startswith("The figures are simulated") for sentence in found.sentences)
+    own_words = next(sentence for sentence in found.sentences if sentence.startswith(NAMES[3]))
+    assert "the expected in the chosen specification, and between" in own_words and "% " in own_words
 
 
 def test_an_unknown_unit_leaves_nothing_behind(tmp_path: Path) -> None:

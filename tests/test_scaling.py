@@ -355,6 +355,9 @@ def test_balance_tells_large_from_small():
 def test_half_years():
     doubled = annualised(50.0, std_error=2.0)
     assert doubled.estimate == 100.0
+    assert repr(doubled) == "Annualised(100, no interval; the half times 2)"
+    with pytest.raises(SpecificationError, match="are numbers; found '50,0'"):
+        annualised("50,0")
     assert np.isnan([doubled.lower, doubled.upper, doubled.factor_std_error]).all()
     assert "a quarter of that share too low" in doubled.notes[0]
     halves = [(40.0, 44.0), (45.0, 46.0), (48.0, 54.0)]

@@ -342,6 +342,7 @@ def test_pictures_on_file_have_the_funnel_of_the_step_and_a_map_where_units_are_
     table, study = cells(), parse_study(spec())
     places = figures_of(answer(study, data=table), folder=tmp_path, lang="da")
     assert places["file_departures"] == "figures/valg-departures.svg"
+    assert "procentpoint" in (tmp_path / places["file_departures"]).read_text(encoding="utf-8")
     assert "file_map" not in places  # Ø00 is nowhere
 
     real = dict(zip(NAMES, municipalities()["municipality"], strict=False))

@@ -28,7 +28,7 @@ from benchmodels.years import (
     regression_to_the_mean,
     reliability,
 )
-from benchmodels.years.periods import _CLUSTERED, _positions, year_effects
+from benchmodels.years.periods import _CLUSTERED, positions_of, year_effects
 
 Z = norm.ppf(0.975)
 YEARS = (2019, 2020, 2021, 2022, 2023)
@@ -158,7 +158,7 @@ def test_what_by_period_cannot_do_is_said(pupils):
     ],
 )
 def test_positions_of_periods(labels, positions):
-    assert _positions(labels).tolist() == positions
+    assert positions_of(labels).tolist() == positions
 
 
 def test_effects_are_logarithms_of_ratios_and_differences_as_they_are(found):
@@ -404,13 +404,15 @@ def test_what_is_left_is_a_plain_sum_over_flagged_units():
             want += abs(middle[i, 1]) * g[1] / (g[0] + effects.variance[i, 1])
     np.testing.assert_allclose(table["observed"][1], top / base)
     np.testing.assert_allclose(table["predicted"][1], want / base)
-    assert table["earlier"].tolist() == [2019, 2020, 2021, 2022, None]
+    assert table["earlier"].tolist() == [2019, 2020, 2021, 2022, "all"]
+    assert table["later"].tolist() == [2020, 2021, 2022, 2023, "all"]
 
 
 def test_few_flagged_units_are_withheld_and_uneven_periods_not_added_up():
     made, _ = drifting(k=30, years=(2019, 2020, 2023), noise=30.0)
     result = regression_to_the_mean(made)
     table = result.to_frame()
+    assert repr(result).startswith("RegressionToTheMean(2 pairs of periods")
     assert len(table) == 2 and "unevenly" in " ".join(result.notes)
     assert "fewer than 5" in table["withheld"][0] and np.isnan(table["observed"][0])
 

@@ -68,6 +68,14 @@ class BesideRegression:
     units: pd.DataFrame
     rank_correlation: float
 
+    def __repr__(self) -> str:
+        measures = self.scores.set_index("measure")
+        told = "; ".join(
+            f"{name} {row['learner']:.4g} by the learner, {row['regression']:.4g} by the regression"
+            for name, row in measures.loc[["deviance", "discrimination"]].iterrows()
+        )
+        return f"BesideRegression({len(self.units)} units, rank correlation {self.rank_correlation:.4g}; {told})"
+
     def movers(self, count: int = 10) -> pd.DataFrame:
         """Return the units that move most between the two, the largest first."""
         whole("count", count)
@@ -115,6 +123,7 @@ def beside_regression(learner: CrossFittedFit, regression: Fit) -> BesideRegress
         said = families.marginal(regression._rows.family, predictor, spread)[0]
     said = np.where(practice.found[two.unit], said, np.nan)
     units = pd.DataFrame({"unit": one.units, "size": size, "observed": observed}).infer_objects()
+    units.attrs = {"simulated": one.simulated}
     units["learner"] = learner.expected().to_numpy()
     units["regression"] = group_sums(two.unit, two.size * said, k)
     units["moved"] = (units["learner"] - units["regression"]) / size
@@ -275,7 +284,9 @@ def learning_curve(
             except BenchmodelsError as error:
                 raise type(error)(f"at a share of {share:g}: {error}") from None
     frame = pd.DataFrame(found, columns=["repeat", "units", "deviance", "level_deviance"])
-    return frame[["units", "repeat", "deviance", "level_deviance"]]
+    frame = frame[["units", "repeat", "deviance", "level_deviance"]]
+    frame.attrs = {"simulated": design.simulated}
+    return frame
 
 
 def _point(fit: CrossFittedFit, learner: Learner, share: float, rng: np.random.Generator) -> tuple[float, float, float]:

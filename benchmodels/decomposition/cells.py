@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from benchmodels.asked import share
-from benchmodels.decomposition.steps import Step, Steps, check_sum, row_of
+from benchmodels.decomposition.steps import Step, Steps, check_sum, row_of, rows_of
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.kernels.basis import group_sums
 from benchmodels.table import listed, numbers, read_table
@@ -100,6 +100,10 @@ class Kitagawa:
                 "upper": value + half,
             }
         ).infer_objects()
+
+    def of(self, unit: object, *, level: float = 0.95) -> pd.DataFrame:
+        """Return one unit's rows of the table."""
+        return rows_of(self.to_frame(level=level), self.unit, unit)
 
     def cells_of(self, unit: object) -> pd.DataFrame:
         """Return one unit's parts by cell: the cells' columns, then one column per part."""

@@ -41,6 +41,8 @@ CANCELLED = 1e-6
 # Standard errors by which slopes and means are moved each way for the derivative of the parts.
 STEP = 1e-3
 LEVEL = "(level)"
+# In the place of a term: a part with all its terms, or the gap.
+WHOLE = "(whole)"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,14 +95,14 @@ class OaxacaBlinder:
         return f"OaxacaBlinder({self.unit} less {self.against}: {self.mean - self.reference:.4g} = {told}{how})"
 
     def to_frame(self, *, level: float = 0.95) -> pd.DataFrame:
-        """Return ``part, term, contribution, std_error, lower, upper``; each part's whole and the gap have no term."""
+        """Return ``part, term, contribution, std_error, lower, upper``; wholes and the gap have the term "(whole)"."""
         share("level", level)
-        rows: list[tuple[str, str | None, float, float]] = []
+        rows: list[tuple[str, str, float, float]] = []
         for j, name in enumerate(self.names):
-            rows.append((name, None, self.parts[j], self.std_error[j]))
+            rows.append((name, WHOLE, self.parts[j], self.std_error[j]))
             for t, term in enumerate(self.terms):
                 rows.append((name, term, self.by_term[t, j], self.by_term_std_error[t, j]))
-        rows.append(("gap", None, self.mean - self.reference, self.gap_std_error))
+        rows.append(("gap", WHOLE, self.mean - self.reference, self.gap_std_error))
         frame = pd.DataFrame(rows, columns=["part", "term", "contribution", "std_error"])
         half = -ndtri(0.5 * (1.0 - level)) * frame["std_error"]
         return frame.assign(lower=frame["contribution"] - half, upper=frame["contribution"] + half)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +97,9 @@ def groups(data: object, formula: str, roles: Roles, which: object, against: obj
     labels = design.units.tolist()
     for name, label in (("which", which), ("against", against)):
         if label is not None and label not in labels:
-            raise SpecificationError(f"{name}={label!r}; {roles.unit!r} has {listed(labels, most=20)}")
+            near = get_close_matches(str(label), [str(there) for there in labels], n=3, cutoff=0.5)
+            hint = f"; near: {listed(near)}" if near else ""
+            raise SpecificationError(f"{name}={label!r}; {roles.unit!r} has {listed(labels, most=20)}{hint}")
     if which is None or which == against:
         raise SpecificationError(f"which={which!r}, against={against!r}; give one unit, and another or None for all")
     own = design.unit == labels.index(which)

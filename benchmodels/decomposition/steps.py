@@ -13,9 +13,10 @@ from benchmodels.errors import BenchmodelsError, SpecificationError
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ROUNDING", "Step", "Steps", "check_sum", "row_of"]
+__all__ = ["ROUNDING", "Step", "Steps", "check_sum", "row_of", "rows_of"]
 
 # Relative to the largest figure: what sums of parts may miss by rounding.
 ROUNDING = 1e-9
@@ -67,6 +68,10 @@ class Steps:
     rows: tuple[Step, ...]
     simulated: bool = False
 
+    def __repr__(self) -> str:
+        way = ", ".join(f"{step.name} {step.value:{'.4g' if step.total else '+.4g'}}" for step in self.rows)
+        return f"Steps({self.label}: {way})"
+
     def __post_init__(self) -> None:
         scale = max((abs(step.value) for step in self.rows if np.isfinite(step.value)), default=0.0)
         at = self.rows[0].value
@@ -84,6 +89,12 @@ def check_sum(parts: NDArray[np.float64], gap: NDArray[np.float64], scale: NDArr
     off = np.abs(parts.sum(axis=-1) - gap) / np.where(scale > 0, scale, 1.0)
     if np.any(off > ROUNDING):
         raise BenchmodelsError(f"the parts do not add to the gap (by {np.nanmax(off):.1e} of the figures)")
+
+
+def rows_of(table: pd.DataFrame, labels: NDArray[np.object_], asked: object) -> pd.DataFrame:
+    """Return the rows of one unit of a table with equally many rows, one after the other, for each unit."""
+    i, each = row_of(labels, asked), len(table) // len(labels)
+    return table.iloc[i * each : (i + 1) * each].reset_index(drop=True)
 
 
 def row_of(labels: Sequence[object] | NDArray[np.object_], asked: object) -> int:

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.adjustment.coefficients import _model
-from benchmodels.decomposition.steps import Step, Steps, row_of
+from benchmodels.adjustment.fit import Fit
+from benchmodels.decomposition.steps import Step, Steps, row_of, rows_of
 from benchmodels.errors import BenchmodelsError, BenchmodelsWarning, SpecificationError
 from benchmodels.kernels.basis import group_means, group_sums
 from benchmodels.kernels.cells import collapse
 from benchmodels.kernels.families import Family, marginal
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from benchmodels.adjustment import Fit
 
     Floats = NDArray[np.float64]
 
@@ -76,6 +76,11 @@ class Decomposition:
     practice_std_error: Floats | None = None
     simulated: bool = False
 
+    def __repr__(self) -> str:
+        how = "exact" if self.exact else "continuous covariates gathered on a grid"
+        terms = listed(term for term in self.terms if term != LEFT_OUT)
+        return f"Decomposition({len(self.unit)} units from the country's {self.country:.4g}, by {terms}; {how})"
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per unit and term: ``unit, term, contribution``, and ``std_error`` where asked for."""
         k, t = self.parts.shape
@@ -87,6 +92,10 @@ class Decomposition:
             }
         ).infer_objects()
         return frame if self.std_error is None else frame.assign(std_error=self.std_error.ravel())
+
+    def of(self, unit: object) -> pd.DataFrame:
+        """Return one unit's rows of the table."""
+        return rows_of(self.to_frame(), self.unit, unit)
 
     def steps(self, unit: object) -> Steps:
         """Return one unit's way from the country's rate to the expected and the observed one, for a waterfall.
@@ -140,7 +149,8 @@ def decompose(fit: Fit, *, std_error: bool = False) -> Decomposition:
     Raises
     ------
     SpecificationError
-        No covariates, more than 12 terms with a curved link, or standard errors of a fit with sampling weights.
+        Not such a fit, no covariates, more than 12 terms with a curved link, or standard errors of a fit with sampling
+        weights.
 
     Notes
     -----
@@ -153,6 +163,11 @@ def decompose(fit: Fit, *, std_error: bool = False) -> Decomposition:
     uncorrelated, so that nothing is lost by that. A random intercept's spread counts as known. Derivatives come with
     the parts, so that errors take hardly longer than the parts themselves.
     """
+    if not isinstance(fit, Fit):
+        raise SpecificationError(
+            f"decompose takes the fit of a Pooled, FixedEffects or RandomEffects, such as model.fit(data); found a "
+            f"{type(fit).__name__}"
+        )
     design, k = fit.design, len(fit.design.units)
     if not design.terms:
         raise SpecificationError("the formula has no covariates: every unit is expected to be like the country")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -92,8 +93,9 @@ class MultiverseResult:
     def __repr__(self) -> str:
         done = sum(status == "estimated" for status in self.status)
         held = int(self.to_frame()["holds"].sum())
+        noun = "specification" if len(self.status) == 1 else "specifications"
         return (
-            f"MultiverseResult({done} of {len(self.status)} specifications estimated, {len(self.unit)} units, "
+            f"MultiverseResult({done} of {len(self.status)} {noun} estimated, {len(self.unit)} units, "
             f"{self.standard} {self.contrast}; {held} have the same verdict in all; not a confidence interval)"
         )
 
@@ -251,11 +253,18 @@ class MultiverseResult:
             frame[column] = parts.T.ravel()
         return frame.infer_objects()
 
+    def of(self, unit: object) -> pd.DataFrame:
+        """Return one unit's row of the table (`to_frame`)."""
+        at = self.position(unit)
+        return self.to_frame().iloc[[at]].reset_index(drop=True)
+
     def position(self, unit: object) -> int:
         """Return the row of a unit, or raise SpecificationError that names what there is."""
         names = [str(label) for label in self.unit]
         if str(unit) not in names:
-            raise SpecificationError(f"no unit {unit!r}; there are {listed(names)}")
+            near = get_close_matches(str(unit), names, n=3, cutoff=0.5)
+            hint = f"; near: {listed(near)}" if near else ""
+            raise SpecificationError(f"no unit {unit!r}; there are {listed(names)}{hint}")
         return names.index(str(unit))
 
     def _of(self, name: str) -> Choice:

@@ -130,10 +130,10 @@ def _tell(found: MultiverseResult) -> None:
     """Raise where nothing was estimated; warn of specifications that were not, with a reason."""
     lost = [i for i, status in enumerate(found.status) if status in ("not estimable", "failed")]
     if not any(status == "estimated" for status in found.status):
-        raise DataError(
-            f"none of the {len(found.status)} specifications can be estimated; of the main one: "
-            f"{found.reason[found.main]}"
-        )
+        n, why = len(found.status), found.reason[found.main]
+        if n == 1:
+            raise DataError(f"the one specification cannot be estimated: {why}")
+        raise DataError(f"none of the {n} specifications can be estimated; of the main one: {why}")
     if lost:
         shown = found.main if found.main in lost else lost[0]
         which = "the main one" if shown == found.main else f"number {shown}"

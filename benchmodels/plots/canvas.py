@@ -28,11 +28,13 @@ __all__ = [
     "factor",
     "legend_above",
     "listed",
+    "made_by",
     "mark_simulated",
     "measured",
     "name_points",
     "numbers_on",
     "position",
+    "ring",
     "sizes_on",
 ]
 
@@ -101,16 +103,21 @@ def mark_simulated(ax: Axes, say: Mapping[str, str], simulated: bool) -> None:
         )
 
 
-def position(unit: NDArray[np.object_], highlight: object) -> int | None:
+def made_by(given: object, kind: type, what: str, source: str) -> None:
+    """Raise SpecificationError where a picture is not given what it draws."""
+    if not isinstance(given, kind):
+        raise SpecificationError(f"{what} draws what {source} returns; found a {type(given).__name__}")
+
+
+def position(unit: NDArray[np.object_], highlight: object, *, asked: str = "highlight") -> int | None:
     """Return the row of the unit to highlight, or None when none is asked for."""
     if highlight is None:
         return None
     names = [str(label) for label in unit]
     if str(highlight) not in names:
-        near = difflib.get_close_matches(str(highlight), names, n=5, cutoff=0.5) or names[:5]
-        raise SpecificationError(
-            f"highlight={highlight!r} is not among the {len(names)} units; near: {', '.join(near)}"
-        )
+        near = difflib.get_close_matches(str(highlight), names, n=5, cutoff=0.5)
+        there = f"; near: {', '.join(near)}" if near else f", such as {', '.join(names[:5])}"
+        raise SpecificationError(f"{asked}={highlight!r} is not among the {len(names)} units{there}")
     return names.index(str(highlight))
 
 
@@ -151,6 +158,11 @@ def sizes_on(ax: Axes, lang: Lang, sizes: NDArray[np.float64]) -> None:
         )
     else:
         numbers_on(ax.xaxis, lang)
+
+
+def ring(ax: Axes, x: float, y: float) -> None:
+    """Draw a ring about the point of the highlighted unit, whose name may have to stand at some distance."""
+    ax.scatter([x], [y], s=95, facecolors="none", edgecolors="#1A1A1A", linewidths=1.4, gid="highlight", zorder=5)
 
 
 def name_points(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from benchmodels.courses import AbsenceCourses
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import SMALL, axes, legend_above, mark_simulated, numbers_on, position
+from benchmodels.plots.canvas import SMALL, axes, legend_above, made_by, mark_simulated, numbers_on, position
 from benchmodels.plots.texts import percentage, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from benchmodels.courses import AbsenceCourses
     from benchmodels.plots.texts import Lang
 
 __all__ = ["courses"]
@@ -96,6 +96,7 @@ def courses(
     """
     from matplotlib.patheffects import withStroke
 
+    made_by(record, AbsenceCourses, "courses", "absence_courses(…)")
     base = words(lang)
     if of not in _PARTS:
         raise SpecificationError(f"of={of!r}; allowed are {', '.join(map(repr, _PARTS))}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmodels.comparison import a_comparison
 from benchmodels.errors import SpecificationError
 from benchmodels.flags import ReferenceDistribution, reference_distribution
 from benchmodels.plots.canvas import (
@@ -86,6 +87,7 @@ def funnel(
         No unit has both a size and an estimate, the reference distribution is of other units, the unit to highlight or
         a word is not there, or both ``percent`` and ``scale``.
     """
+    a_comparison(comparison, "funnel")
     say = words(lang, labels, allowed=("size", "estimate", "measure"))
     times = factor(percent=percent, scale=scale)
     reference = reference_distribution(comparison) if reference is None else reference

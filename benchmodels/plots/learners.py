@@ -17,8 +17,10 @@ from benchmodels.plots.canvas import (
     name_points,
     numbers_on,
     position,
+    ring,
 )
 from benchmodels.plots.texts import words
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +37,8 @@ _TEXTS: dict[Lang, dict[str, str]] = {
     "en": {
         "units learnt": "Units learnt from",
         "deviance": "Deviance per case, in units not learnt from",
-        "part": "The learner, each random part",
-        "mean": "Their mean",
+        "part": "The learner: one random part",
+        "mean": "The learner: mean of random parts",
         "level": "Nothing but the level",
         "infinite": "{n} of {all} not shown: something happened that was given no chance",
         "by regression": "Expected by the regression",
@@ -48,8 +50,8 @@ _TEXTS: dict[Lang, dict[str, str]] = {
     "da": {
         "units learnt": "Enheder, der læres af",
         "deviance": "Devians pr. tilfælde i enheder, der ikke læres af",
-        "part": "Læringsmodellen, hvert tilfældigt udsnit",
-        "mean": "Gennemsnit af dem",
+        "part": "Læringsmodellen: ét tilfældigt udsnit",
+        "mean": "Læringsmodellen: gennemsnit af udsnit",
         "level": "Kun niveauet",
         "infinite": "{n} af {all} ikke vist: noget skete, som fik sandsynligheden nul",
         "by regression": "Forventet efter regressionen",
@@ -77,7 +79,7 @@ def learning(
     ax : matplotlib.axes.Axes, optional
         Where to draw; None for a figure of its own.
     simulated : bool, default False
-        The table's figures are simulated, and the picture says so.
+        The figures are simulated, and the picture says so; so it does where the table's own ``attrs`` say it.
     lang : {'en', 'da'}, default 'en'
 
     Returns
@@ -92,7 +94,7 @@ def learning(
         No deviance is finite.
     """
     say = words(lang) | _TEXTS[lang]
-    _require(curve, ("units", "deviance", "level_deviance"))
+    _require(curve, ("units", "deviance", "level_deviance"), what="learning", source="the table of learning_curve(…)")
     known = np.isfinite(curve[["units", "deviance", "level_deviance"]].to_numpy(dtype=np.float64)).all(axis=1)
     if not known.any():
         raise SpecificationError("no deviance of the curve is finite; there is nothing to draw")
@@ -112,7 +114,7 @@ def learning(
     ax.set_xlabel("\n".join([say["units learnt"], *below]))
     ax.set_ylabel(say["deviance"])
     ax.grid(axis="y", color="#E3E3E3", linewidth=0.6, zorder=0)
-    mark_simulated(ax, say, simulated)
+    mark_simulated(ax, say, simulated or bool(curve.attrs.get("simulated", False)))
     legend_above(ax)
     return ax
 
@@ -139,7 +141,7 @@ def learner_beside(
     percent : bool, default False
         Numbers are times 100, and the axes say so.
     simulated : bool, default False
-        The table's figures are simulated, and the picture says so.
+        The figures are simulated, and the picture says so; so it does where the table's own ``attrs`` say it.
     lang : {'en', 'da'}, default 'en'
 
     Returns
@@ -154,7 +156,12 @@ def learner_beside(
         Of no unit both expect something, or the unit to highlight is not there.
     """
     say = words(lang) | _TEXTS[lang]
-    _require(units, ("unit", "size", "learner", "regression"))
+    _require(
+        units,
+        ("unit", "size", "learner", "regression"),
+        what="learner_beside",
+        source="beside_regression(…).units",
+    )
     size, one, two = (units[name].to_numpy(dtype=np.float64) for name in ("size", "learner", "regression"))
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y = two / size, one / size
@@ -176,9 +183,11 @@ def learner_beside(
     ax.set_xlabel(say["by regression"] + measure)
     ax.set_ylabel(say["by learner"] + measure)
     ax.set_aspect("equal", adjustable="datalim")
-    mark_simulated(ax, say, simulated)
+    mark_simulated(ax, say, simulated or bool(units.attrs.get("simulated", False)))
     legend_above(ax)
     first = [strong] if strong is not None and usable[strong] else []
+    for i in first:
+        ring(ax, float(x[i]), float(y[i]))
     moved = np.argsort(-np.abs(np.where(usable, y - x, 0.0)), kind="stable")[:_NAMED]
     order = [*first, *(int(i) for i in moved if usable[i] and i not in first)]
     points = [(float(x[i]), float(y[i]), str(labels[i])) for i in order]
@@ -187,10 +196,11 @@ def learner_beside(
     return ax
 
 
-def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+def _require(frame: pd.DataFrame, columns: Sequence[str], *, what: str, source: str) -> None:
     missing = [name for name in columns if name not in getattr(frame, "columns", ())]
     if missing:
-        raise DataError(f"the table has no {missing}; it needs {list(columns)}")
+        found = f"this one lacks {listed(missing)}" if hasattr(frame, "columns") else f"found a {type(frame).__name__}"
+        raise DataError(f"{what} draws {source}, a table with the columns {listed(columns)}; {found}")
     words = [name for name in columns if name != "unit" and not pd.api.types.is_numeric_dtype(frame[name])]
     if words:
         raise DataError(f"{words} of the table must be numbers; they hold such as {frame[words[0]].iloc[0]!r}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from benchmodels.comparison import a_comparison
 from benchmodels.errors import SpecificationError
 from benchmodels.plots.canvas import (
     SMALL,
@@ -15,12 +16,14 @@ from benchmodels.plots.canvas import (
     factor,
     legend_above,
     listed,
+    made_by,
     mark_simulated,
     numbers_on,
     position,
 )
 from benchmodels.plots.funnels import estimate_label
 from benchmodels.plots.texts import told_at, words
+from benchmodels.ranking import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     from benchmodels.comparison import Comparison
     from benchmodels.plots.texts import Lang
-    from benchmodels.ranking import Ranking
 
     Positions = NDArray[np.intp]
 
@@ -84,6 +86,7 @@ def caterpillar(
         No unit has an estimate with an interval, the unit to highlight or a word is not there, or both ``percent`` and
         ``scale``.
     """
+    a_comparison(comparison, "caterpillar")
     say = words(lang, labels, allowed=("estimate", "measure"))
     times = factor(percent=percent, scale=scale)
     strong = position(comparison.unit, highlight)
@@ -139,6 +142,7 @@ def rank_sets(
     """
     from matplotlib.ticker import MaxNLocator
 
+    made_by(ranking, Ranking, "rank_sets", "rank(…)")
     say = words(lang)
     strong = position(ranking.unit, highlight)
     ranked = np.flatnonzero(np.isfinite(ranking.rank))

@@ -82,6 +82,7 @@ def choropleth(
     """
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+    a_comparison(comparison, "choropleth")
     say = words(lang, labels, allowed=("estimate", "measure"))
     times = factor(percent=percent, scale=scale)
     comparison = a_comparison(comparison, "choropleth")
@@ -127,7 +128,13 @@ def _tiles(comparison: Comparison) -> tuple[list[list[Floats]], list[str], list[
     """Return a square for each unit, its short name, and squares of the municipalities that are not compared."""
     tiles = municipality_tiles()
     row = {f"{code}": i for i, code in enumerate(tiles["code"])}
-    at = [row[code] for code in municipality_codes(comparison.unit.tolist())]
+    try:
+        at = [row[code] for code in municipality_codes(comparison.unit.tolist())]
+    except DataError as error:
+        raise DataError(
+            f"{error}. Without outlines the map is of Danish municipalities; give outlines={{unit: rings}} of other "
+            "areas, as from datasets.read_outlines"
+        ) from error
     if len(set(at)) < len(at):
         raise SpecificationError("two units of the comparison are the same municipality; a map has one tile for each")
     corner = np.array([[0.03, 0.03], [0.97, 0.03], [0.97, 0.97], [0.03, 0.97], [0.03, 0.03]])

@@ -14,6 +14,7 @@ MULTIVERSE_WORDS: dict[Lang, dict[str, str]] = {
         "main": "The chosen specification",
         "sorted_curve": "{n} specifications, sorted by estimate: how far the answer rests on the analyst's choices.\n"
         "Not a confidence interval: specifications are no sample, and a share of them is no probability",
+        "one": "1 specification: there is no other to hold it against",
         "not estimated": "not shown: {n} that cannot be estimated",
         "interval own": "{level} interval of each",
         "range": "Least to largest of {n}",
@@ -38,6 +39,7 @@ MULTIVERSE_WORDS: dict[Lang, dict[str, str]] = {
         "main": "Den valgte specifikation",
         "sorted_curve": "{n} specifikationer, sorteret efter estimat: hvor meget svaret hviler på analytikerens valg.\n"
         "Ikke et konfidensinterval: de er ingen stikprøve, og en andel af dem er ingen sandsynlighed",
+        "one": "1 specifikation: der er ingen anden at holde den op imod",
         "not estimated": "ikke vist: {n}, der ikke kan estimeres",
         "interval own": "{level}-interval for hver",
         "range": "Mindste til største af {n}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.errors import SpecificationError
+from benchmodels.multiverse import MultiverseResult
 from benchmodels.plots.canvas import (
     SMALL,
     STYLE,
@@ -14,6 +15,7 @@ from benchmodels.plots.canvas import (
     factor,
     legend_above,
     listed,
+    made_by,
     mark_simulated,
     measured,
     numbers_on,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from benchmodels.multiverse import MultiverseResult
     from benchmodels.plots.texts import Lang
 
     Positions = NDArray[np.intp]
@@ -92,6 +93,7 @@ def specification_curve(
     """
     from matplotlib.font_manager import FontProperties
 
+    made_by(result, MultiverseResult, "specification_curve", "Multiverse(…).run(table)")
     say = MULTIVERSE_WORDS.get(lang, {}) | words(lang, labels, allowed=("estimate", "measure"))
     times, row = factor(percent=percent, scale=scale), result.position(unit)
     estimate = result.estimate[:, row]
@@ -149,6 +151,7 @@ def specification_ranges(
         No unit has an estimate under the specification that was chosen, the unit to highlight or a word is not there,
         or both ``percent`` and ``scale``.
     """
+    made_by(result, MultiverseResult, "specification_ranges", "Multiverse(…).run(table)")
     say = MULTIVERSE_WORDS.get(lang, {}) | words(lang, labels, allowed=("estimate", "measure"))
     times, strong = factor(percent=percent, scale=scale), position(result.unit, highlight)
     table = result.to_frame()
@@ -307,7 +310,7 @@ def _matrix(
     share: float,
 ) -> None:
     """Draw below the axes which specification has what."""
-    n, text = len(order), [say["sorted_curve"].format(n=len(order))]
+    n, text = len(order), [say["one" if len(order) == 1 else "sorted_curve"].format(n=len(order))]
     lost = len(result.status) - n
     if lost:
         text.append(say["not estimated"].format(n=lost))

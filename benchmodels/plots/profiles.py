@@ -8,18 +8,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, legend_above, mark_simulated, numbers_on, position
+from benchmodels.peer_comparison import AmongPeers
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    factor,
+    legend_above,
+    made_by,
+    mark_simulated,
+    numbers_on,
+    position,
+)
 from benchmodels.plots.funnels import estimate_label
 from benchmodels.plots.texts import percentage, told_at, words
+from benchmodels.profiles import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
 
-    from benchmodels.peer_comparison import AmongPeers
     from benchmodels.plots.texts import Lang
-    from benchmodels.profiles import Profile
 
 __all__ = ["among_peers", "profile"]
 
@@ -105,12 +115,13 @@ def profile(
     SpecificationError
         No such unit, a label of an outcome that is not there, or no figure of the unit at all.
     """
+    made_by(record, Profile, "profile", "benchmodels.profile(…)")
     base, say = words(lang), _SAID[lang]
     named = dict(labels or {})
     strange = [name for name in named if name not in record.outcomes]
     if strange:
         raise SpecificationError(f"labels names {strange}; the outcomes are {', '.join(map(repr, record.outcomes))}")
-    at = position(record.unit, unit)
+    at = position(record.unit, unit, asked="unit")
     own = record.of(record.unit[at])
     value, there = own["standardised"].to_numpy(), np.isfinite(own["standardised"].to_numpy())
     if not there.any():
@@ -213,9 +224,10 @@ def among_peers(
     SpecificationError
         No such unit, one that is not held against anybody, or both ``percent`` and ``scale``.
     """
+    made_by(record, AmongPeers, "among_peers", "compare_within_peers(…)")
     base, say = words(lang, labels, allowed=("estimate", "measure")), _SAID[lang]
     times = factor(percent=percent, scale=scale)
-    at = position(record.unit, unit)
+    at = position(record.unit, unit, asked="unit")
     if at is None or not np.isfinite(record.difference[at]):
         raise SpecificationError(f"unit {unit!r} is not held against any peer; there is nothing to draw")
     found = record.comparison

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, mark_simulated, name_points, numbers_on, position
+from benchmodels.plots.canvas import (
+    SMALL,
+    STYLE,
+    axes,
+    factor,
+    legend_above,
+    made_by,
+    mark_simulated,
+    name_points,
+    numbers_on,
+    position,
+)
 from benchmodels.plots.texts import number, percentage, words
 from benchmodels.steering import SecondStep
 
@@ -18,6 +28,19 @@ if TYPE_CHECKING:
     from benchmodels.plots.texts import Lang
 
 __all__ = ["departures"]
+
+_TEXTS: dict[Lang, dict[str, str]] = {
+    "en": {
+        "neither outer": "Within the outer limits",
+        "above outer": "Above the outer limits",
+        "below outer": "Below the outer limits",
+    },
+    "da": {
+        "neither outer": "Inden for de yderste grænser",
+        "above outer": "Over de yderste grænser",
+        "below outer": "Under de yderste grænser",
+    },
+}
 
 _NAMED = 8
 
@@ -56,9 +79,8 @@ def departures(
     SpecificationError
         The unit to highlight is not there, or what is given is no second step.
     """
-    say = words(lang)
-    if not isinstance(step, SecondStep):
-        raise SpecificationError(f"departures draws what second_step(...) gives; found {type(step).__name__}")
+    made_by(step, SecondStep, "departures", "second_step(…)")
+    say = words(lang) | _TEXTS[lang]
     times = factor(percent=percent, scale=1.0)
     units = step.units()
     strong = position(step.unit, highlight)
@@ -80,7 +102,8 @@ def departures(
     for name in ("neither", "above", "below"):
         some = verdict == name
         if some.any():
-            ax.plot(departure[some], error[some], linestyle="none", markersize=5, gid=name, **STYLE[name])
+            label = say[f"{name} outer"]
+            ax.plot(departure[some], error[some], ls="none", markersize=5, gid=name, label=label, **STYLE[name])
     if strong is not None:
         ax.plot(
             departure[strong], error[strong], "o", markersize=11, fillstyle="none", color="#000000", gid="highlight"
@@ -90,10 +113,12 @@ def departures(
     numbers_on(ax.yaxis, lang, scale=times)
     measure = f", {say['points']}" if percent and step.scale == "estimate" else ""
     ax.set_xlabel(say["departure" if step.scale == "estimate" else "departure log"] + measure)
-    ax.set_ylabel(say["std_error"])
+    ax.set_ylabel(say["std_error"] + measure)
     told = say["explained"].format(share=percentage(round(step.r2, 2), lang)) if step.r2 == step.r2 else ""
-    ax.set_title(told or say["explained unknown"], loc="left", fontsize=SMALL + 1.5)
-    ax.legend(loc="lower right", fontsize=SMALL + 0.5, framealpha=0.9)
+    legend_above(ax, most=2)
+    figure, legend = ax.get_figure(root=True), ax.get_legend()
+    high = legend.get_window_extent().height * 72.0 / figure.dpi if figure is not None and legend is not None else 0.0
+    ax.set_title(told or say["explained unknown"], loc="left", fontsize=SMALL + 1.5, pad=high + 7.0)
     mark_simulated(ax, say, step.source.simulated)
     order = np.argsort(-np.abs(departure / outer), kind="stable")
     marked = [] if strong is None else [strong]

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from benchmodels.asked import share, whole
-from benchmodels.decomposition import LEFT_OUT, Steps
+from benchmodels.decomposition import LEFT_OUT, TOTAL, Steps
 from benchmodels.errors import SpecificationError
 from benchmodels.plots.canvas import SMALL, STYLE, axes, factor, mark_simulated, numbers_on
 from benchmodels.plots.texts import number, percentage, words
@@ -28,6 +28,7 @@ __all__ = ["waterfall"]
 
 _SAID: dict[str, dict[str, str]] = {
     "en": {
+        TOTAL: "Total",
         "country": "Country",
         "others": "All others together",
         "all": "All units together",
@@ -56,6 +57,7 @@ _SAID: dict[str, dict[str, str]] = {
         "whiskers": "Lines: {level} intervals of the parts",
     },
     "da": {
+        TOTAL: "I alt",
         "country": "Hele landet",
         "others": "Alle andre tilsammen",
         "all": "Alle enheder tilsammen",
@@ -193,7 +195,8 @@ def waterfall(
     ax.tick_params(axis="x", labelsize=SMALL + 1.5)
     ax.set_xlabel(_below(rows, base, say, lang, level=level, percent=percent, ordered=ordered), fontsize=SMALL + 1.5)
     if steps.label:
-        ax.set_title(steps.label, loc="left", fontsize=SMALL + 3.0, fontweight="bold", parse_math=False)
+        title = steps.label.replace(TOTAL, say[TOTAL])
+        ax.set_title(title, loc="left", fontsize=SMALL + 3.0, fontweight="bold", parse_math=False)
     mark_simulated(ax, base, steps.simulated)
     return ax
 

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.plots.canvas import STYLE, axes, legend_above, mark_simulated, name_points, numbers_on, position
+from benchmodels.plots.canvas import (
+    STYLE,
+    axes,
+    legend_above,
+    made_by,
+    mark_simulated,
+    name_points,
+    numbers_on,
+    position,
+    ring,
+)
 from benchmodels.plots.texts import number, percentage, words
 from benchmodels.table import listed
-from benchmodels.years.periods import _positions
+from benchmodels.years import Forecasts
+from benchmodels.years.periods import positions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmodels.plots.texts import Lang
-    from benchmodels.years import Forecasts
 
     Floats = NDArray[np.float64]
 
@@ -39,8 +49,8 @@ _TEXTS: dict[Lang, dict[str, str]] = {
         "foretold": "Foretold from the other periods",
         "as foretold": "As foretold",
         "inside": "Within the limits ({level})",
-        "over": "Above them",
-        "under": "Below them",
+        "over": "Above the limits",
+        "under": "Below the limits",
     },
     "da": {
         "units": "Enheder",
@@ -53,8 +63,8 @@ _TEXTS: dict[Lang, dict[str, str]] = {
         "foretold": "Forudsagt ud fra de andre perioder",
         "as foretold": "Som forudsagt",
         "inside": "Inden for grænserne ({level})",
-        "over": "Over dem",
-        "under": "Under dem",
+        "over": "Over grænserne",
+        "under": "Under grænserne",
     },
 }
 
@@ -84,11 +94,11 @@ def year_to_year(
     ax : matplotlib.axes.Axes, optional
         Where to draw; None for a figure of its own.
     highlight : label, optional
-        Unit named in bold.
+        Unit ringed, and named in bold.
     percent : bool, default False
         Distances are written times 100.
     simulated : bool, default False
-        The figures are simulated, and the picture says so.
+        The figures are simulated, and the picture says so; so it does where the forecasts know it themselves.
     lang : {'en', 'da'}, default 'en'
 
     Returns
@@ -100,6 +110,7 @@ def year_to_year(
     SpecificationError
         A period or the unit to highlight is not there, or no unit is known in both periods.
     """
+    made_by(found, Forecasts, "year_to_year", "forecast(…)")
     say = words(lang) | _TEXTS[lang]
     strong, scale = position(found.unit, highlight), _scale(found, percent)
     s, t = _column(found, earlier), _column(found, later)
@@ -107,7 +118,7 @@ def year_to_year(
         raise SpecificationError(f"earlier and later are both {found.period[s]!r}; give two periods")
     x, y = found.estimate[:, s], found.estimate[:, t]
     known = _known(x, y)
-    place = _positions(list(found.period))
+    place = positions_of(list(found.period))
     at = int(np.flatnonzero(found.autocovariances.lags == abs(int(place[t] - place[s])))[0])
     share, lower, upper = (float(values[at]) for values in found.autocovariances.correlation(found.level))
     ax = axes(ax, width=6.4, height=5.4)
@@ -123,7 +134,7 @@ def year_to_year(
         grid = np.linspace(ends[0], ends[1], 101)
         ax.fill_between(grid, lower * grid, upper * grid, color=colour, alpha=0.15, linewidth=0, gid="limits")
     ax.scatter(x[known], y[known], s=22, label=say["units"], gid="units", zorder=3, **STYLE["neither"])
-    _finish(ax, say, lang, scale, simulated)
+    _finish(ax, say, lang, scale, simulated or found.simulated)
     axis = say[found.scale] + (say["points"] if percent else "")
     ax.set_xlabel(axis.format(period=found.period[s]))
     ax.set_ylabel(axis.format(period=found.period[t]))
@@ -161,6 +172,7 @@ def foretold(
     SpecificationError
         The period or the unit to highlight is not there, or there is nothing to hold the forecasts against.
     """
+    made_by(found, Forecasts, "foretold", "forecast(…)")
     say = words(lang) | _TEXTS[lang]
     strong, scale = position(found.unit, highlight), _scale(found, percent)
     t = _column(found, period)
@@ -181,7 +193,7 @@ def foretold(
         if some.any():
             label = say[key].format(level=level)
             ax.scatter(x[some], y[some], s=22, label=label, gid=kind, zorder=3, **STYLE[kind])
-    _finish(ax, say, lang, scale, simulated)
+    _finish(ax, say, lang, scale, simulated or found.simulated)
     measure = say["points"] if percent else ""
     ax.set_xlabel(say["foretold"] + measure)
     ax.set_ylabel(say[found.scale].format(period=found.period[t]) + measure)
@@ -227,6 +239,8 @@ def _names(ax: Axes, found: Forecasts, x: Floats, y: Floats, far: Floats, strong
     """Name the unit that is asked for, and those that are farthest."""
     known = np.isfinite(x) & np.isfinite(y)
     first: Sequence[int] = [strong] if strong is not None and known[strong] else []
+    for i in first:
+        ring(ax, float(x[i]), float(y[i]))
     order = np.argsort(-np.where(known, far, -1.0), kind="stable")[:_NAMED].tolist()
     named = [*first, *(i for i in order if known[i] and i not in first)]
     points = [(float(x[i]), float(y[i]), str(found.unit[i])) for i in named]

@@ -213,7 +213,8 @@ def figures_of(outcome: Outcome, *, folder: Path, lang: Language) -> dict[str, s
     drawn["map"] = lambda ax: plots.choropleth(main, ax=ax, labels=measure, **shown)
     step = None if outcome.choices is None else outcome.choices.step
     if step is not None:
-        drawn["departures"] = lambda ax: plots.departures(step, ax=ax, lang=lang)
+        points = step.scale == "estimate" and asked.scale == 100.0
+        drawn["departures"] = lambda ax: plots.departures(step, ax=ax, percent=points, lang=lang)
     title = words.title + (f": {wording(lang)('simulated_label')}" if simulated else "")
     (folder / "figures").mkdir(exist_ok=True)
     places = {}

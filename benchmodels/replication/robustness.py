@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmodels.errors import BenchmodelsWarning, SpecificationError
+from benchmodels.multiverse.found import VERDICTS
 from benchmodels.replication.chapters import labels_of
 from benchmodels.replication.keeping_back import keep_back
 from benchmodels.replication.models import model_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from benchmodels.multiverse import Multiverse, MultiverseResult
     from benchmodels.replication.study import Language, Study
+    from benchmodels.report.wording import Wording
 
 __all__ = ["Robustness", "multiverse_of", "run_multiverse"]
 
@@ -128,7 +131,7 @@ def run_multiverse(
     scale = study.comparison.scale if found.contrast == "difference" else 1.0
     files = [*_tables(found, out, scale), *_pictures(found, study, out, unit, lang)]
     kept_back = tuple(first_upper(wording(lang).translated(note)) for note in kept.notes)
-    return Robustness(found=found, sentences=_sentences(found, study, lang) + kept_back, files=tuple(files))
+    return Robustness(found=found, sentences=_sentences(found, study, unit, lang) + kept_back, files=tuple(files))
 
 
 def _tables(found: MultiverseResult, out: Path, scale: float) -> list[Path]:
@@ -176,7 +179,7 @@ def _pictures(found: MultiverseResult, study: Study, out: Path, unit: str | None
     return files
 
 
-def _sentences(found: MultiverseResult, study: Study, lang: Language) -> tuple[str, ...]:
+def _sentences(found: MultiverseResult, study: Study, unit: str | None, lang: Language) -> tuple[str, ...]:
     w = wording(lang).about(many=labels_of(study, lang).many)
     units, drivers = found.to_frame(), found.drivers()
     done = sum(status == "estimated" for status in found.status)
@@ -195,5 +198,31 @@ def _sentences(found: MultiverseResult, study: Study, lang: Language) -> tuple[s
         name = str(first["choice"])
         name = w("multiverse_model") if name == "model" else labels_of(study, lang).term(name)
         told.append(w("multiverse_driver", choice=name, share=w.percent(w.number(100.0 * float(first["shapley"])))))
+    if unit is not None:
+        told += _of_unit(found, study, unit, w, lang)
+    if found.simulated:
+        told.append(w("multiverse_simulated"))
     told.append(w("multiverse_reading"))
     return tuple(first_upper(sentence) for sentence in told)
+
+
+def _of_unit(found: MultiverseResult, study: Study, unit: str, w: Wording, lang: Language) -> list[str]:
+    """Return what one unit has in the chosen specification and over all; nothing where the chosen one has none."""
+    row = found.of(unit).iloc[0]
+    chosen, low, high = (float(row[name]) for name in ("estimate", "minimum", "maximum"))
+    if not isfinite(chosen):
+        return []
+    counts = {name: int((found.verdict[:, found.position(unit)] == i).sum()) for i, name in enumerate(VERDICTS)}
+    about = {
+        "unit": str(row["unit"]),
+        "above": w.number(counts["above"]),
+        "below": w.number(counts["below"]),
+        "judged": w.number(sum(counts[name] for name in VERDICTS[:3])),
+    }
+    if found.contrast == "ratio":
+        return [w("multiverse_unit_ratio", chosen=w.relative(chosen), between=w.between_relative(low, high), **about)]
+    asked = study.comparison
+    measure = labels_of(study, lang).measure
+    said = w.amount(chosen * asked.scale, measure, asked.decimals, sign=True)
+    between = w.between(low * asked.scale, high * asked.scale, unit=measure, decimals=asked.decimals)
+    return [w("multiverse_unit", chosen=said, between=between, **about)]

@@ -106,7 +106,8 @@ class Wording:
         return self("over" if ratio >= 1 else "under", number=number)
 
     def between(self, lower: float, upper: float, *, unit: str, decimals: int) -> str:
-        """Write an interval in words; one-sided where one end is missing."""
+        """Write an interval in words; one-sided where one end is missing. See `span` for its decimals."""
+        decimals = _off_zero((lower, upper), decimals)
         if math.isfinite(lower) and math.isfinite(upper):
             first = self.number(lower, decimals) if unit != "%" else self.amount(lower, unit, decimals)
             return self("between", lower=first, upper=self.amount(upper, unit, decimals))
@@ -117,9 +118,18 @@ class Wording:
         return self("interval_withheld")
 
     def span(self, lower: float, upper: float, decimals: int) -> str:
-        """Write an interval in short, for a table."""
+        """Write an interval in short, for a table.
+
+        An end that is no zero is not written as one: by which side of zero it is on, a unit is different or not.
+
+        Examples
+        --------
+        >>> wording("da").span(-0.04, 1.52, 1).replace(_NBSP, " "), wording("da").span(0.3, 1.52, 1).replace(_NBSP, " ")
+        ('−0,04 til 1,52', '0,3 til 1,5')
+        """
         if not (math.isfinite(lower) or math.isfinite(upper)):
             return self.table["no_value"]
+        decimals = _off_zero((lower, upper), decimals)
         return self("span", lower=self.number(lower, decimals), upper=self.number(upper, decimals)).replace(" ", _NBSP)
 
     def between_relative(self, lower: float, upper: float) -> str:
@@ -138,6 +148,15 @@ class Wording:
         if self.lang == "da":
             folded = folded.replace("aa", "å").translate(_DANISH_ORDER)
         return folded, label
+
+
+def _off_zero(ends: tuple[float, float], decimals: int) -> int:
+    """Return up to two more decimals, where an end that is no zero would be written as one."""
+    known = [abs(end) for end in ends if math.isfinite(end) and end != 0.0]
+    for more in range(3):
+        if all(float(f"{end:.{decimals + more}f}") > 0.0 for end in known):
+            return decimals + more
+    return decimals
 
 
 def _pattern(said: str) -> str:

@@ -74,6 +74,8 @@ class Forecasts:
     scale : "estimate" or "log"
     level : float
     notes : tuple of str
+    simulated : bool
+        The figures are of simulated data.
     """
 
     unit: NDArray[np.object_]
@@ -88,6 +90,7 @@ class Forecasts:
     scale: Scale
     level: float
     notes: tuple[str, ...]
+    simulated: bool = False
 
     def __repr__(self) -> str:
         return f"Forecasts({len(self.unit)} units, periods {listed(self.period)}, {self.scale})"
@@ -243,6 +246,7 @@ def forecast(comparisons: object, *, of: Of = "left out", level: float = 0.95) -
         scale=e.scale,
         level=level,
         notes=_notes(e, moved, found),
+        simulated=any(c.source.simulated for c in e.comparisons),
     )
 
 

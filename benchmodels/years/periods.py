@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Scale", "YearEffects", "by_period", "checked", "year_effects"]
+__all__ = ["Scale", "YearEffects", "by_period", "checked", "positions_of", "year_effects"]
 
 Scale = Literal["estimate", "log"]
 
@@ -217,7 +217,7 @@ def year_effects(comparisons: object, what: str, *, least: int = 2) -> YearEffec
     return YearEffects(
         unit=np.array(unit, dtype=object),
         period=tuple(ordered),
-        position=_positions(list(ordered)),
+        position=positions_of(list(ordered)),
         effect=effect,
         variance=variance,
         scale=scale,
@@ -244,7 +244,7 @@ def _notes(found: tuple[Comparison, ...], place: NDArray[np.intp], effect: Float
     return tuple(notes)
 
 
-def _positions(labels: list[Any]) -> NDArray[np.intp]:
+def positions_of(labels: list[Any]) -> NDArray[np.intp]:
     """Return positions of periods in the shortest step, so that a period that is left out counts.
 
     Whole numbers as they are (yyyymm: months), quarters of a number (2020.5), dates by their months (by their days

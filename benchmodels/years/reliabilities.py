@@ -24,6 +24,8 @@ __all__ = ["RegressionToTheMean", "Reliability", "measured", "regression_to_the_
 # Flagged units below which what is left of their distance is withheld.
 LEAST_FLAGGED = 5
 
+# What stands for earlier and later in the row of all pairs.
+_ALL = "all"
 _FEW_UNITS = f"fewer than {LEAST_PAIRS} units are known in both periods"
 _NO_SIGNAL = "variation between units is not told from chance, so that it has no correlation"
 _FEW_FLAGGED = f"fewer than {LEAST_FLAGGED} units are flagged and known in both periods"
@@ -201,7 +203,8 @@ class RegressionToTheMean:
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"RegressionToTheMean({len(self.table) - 1} pairs of periods, {self.scale})"
+        pairs = int((self.table["earlier"].astype(str) != _ALL).sum())
+        return f"RegressionToTheMean({pairs} {'pair' if pairs == 1 else 'pairs'} of periods, {self.scale})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each pair of neighbouring periods, and one for all of them.
@@ -212,7 +215,8 @@ class RegressionToTheMean:
             ``earlier, later, units, distance, observed, lower, upper, predicted, predicted_lower, predicted_upper,
             withheld``. ``units`` were flagged in the earlier period; ``distance`` is their mean distance there from the
             mean of units, on ``scale``; ``observed`` is the share of it that is left in the later period, and
-            ``predicted`` the share that reliability lets one expect. In the last row earlier and later are None.
+            ``predicted`` the share that reliability lets one expect. The last row is of all pairs: earlier and later
+            are "all". It is left out, and a note says so, where periods are unevenly apart.
         """
         return self.table.copy()
 
@@ -269,11 +273,11 @@ def regression_to_the_mean(comparisons: object, *, level: float = 0.95) -> Regre
     rows = [pair.row(found, level, e.period[t], e.period[t + 1]) for t, pair in enumerate(pairs)]
     steps = np.diff(e.position)
     if np.all(steps == steps[0]):
-        rows.append(_Pair(middle, e, flagged, None).row(found, level, None, None))
+        rows.append(_Pair(middle, e, flagged, None).row(found, level, _ALL, _ALL))
     notes = e.notes if np.all(steps == steps[0]) else (*e.notes, "periods are unevenly apart and are not added up")
     table = pd.DataFrame(rows)
     for name in ("earlier", "later"):
-        # Labels as they came, beside the None of all pairs.
+        # Labels as they came, beside the word for all pairs.
         table[name] = pd.Series([row[name] for row in rows], dtype=object)
     return RegressionToTheMean(table=table, scale=e.scale, level=level, notes=notes)
 

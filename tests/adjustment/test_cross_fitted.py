@@ -608,6 +608,8 @@ def test_scores_are_those_of_scikit_learn_on_single_cases():
     learner = shares(RandomForestRegressor(10, min_samples_leaf=10), folds=3).fit(table)
     regression = Pooled("k ~ x", unit="town", trials="n").fit(table)
     beside = beside_regression(learner, regression)
+    assert repr(beside).startswith("BesideRegression(") and "\n" not in repr(beside)
+    assert beside.units.attrs == {"simulated": False}
     scores = beside.scores.set_index("measure")
     cells = learner.cells
     event = np.repeat([1, 0], len(cells))

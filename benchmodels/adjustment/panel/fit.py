@@ -251,9 +251,10 @@ class PanelFit:
     ) -> Comparison:
         """Set observed against expected for every unit: `Fit.compare` of the same slopes.
 
-        Own noise is the unit's variation over its periods, with serial correlation pooled over units and t with T − 1
-        degrees of freedom; ``covariance``, where units count as a sample, does not enter it. With effects "both"
-        period levels are slopes of the expected value.
+        Observed and expected are sums over the unit's periods and size is their number, so that a difference is per
+        period, in the outcome's unit of measure. Own noise is the unit's variation over its periods, with serial
+        correlation pooled over units and t with T − 1 degrees of freedom; ``covariance``, where units count as a
+        sample, does not enter it. With effects "both" period levels are slopes of the expected value.
 
         Parameters
         ----------
