@@ -191,7 +191,9 @@ def forecast(comparisons: object, *, of: Of = "left out", level: float = 0.95) -
     falling in the lag (`benchmodels.kernels.drift.convex`), without which a process might not have them; lags beyond
     the last are as it. The error of the covariances is in the limits. Only the unit's own period is left out, not the
     unit in the covariances: with 98 units and five periods the slope of `Forecasts.calibration` is 0.99 on average, and
-    limits at 95 % hold 94 to 95 % (``tests/kernels/test_drift.py``).
+    limits at 95 % hold 94 to 95 % (``tests/kernels/test_drift.py``). Limits of the next period rest on a lag that was
+    never seen, taken to be as the last: in simulated tables of 98 units and three periods they held 93.7 %, of 30 units
+    with much noise 92.6 %.
 
     References
     ----------
