@@ -15,6 +15,7 @@ from benchmodels.frontier.scores import share_made
 from benchmodels.kernels.outliers import Departures, depart, judge_dominance, removals, screen
 from benchmodels.kernels.shared_simplex import INFEASIBLE
 from benchmodels.parallel import one_blas_thread
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,6 +122,11 @@ def influence_of(programs: Programs) -> Influence:
     orientation = programs.model.orientation
     if orientation not in ("input", "output"):
         raise SpecificationError("influence needs an efficiency: orientation='input' or 'output'")
+    if programs.nothing.any():
+        raise SpecificationError(
+            f"the weight restrictions contradict each other for {listed(programs.points.unit[programs.nothing])}; "
+            "widen them, or leave these units out, and fit again"
+        )
     with one_blas_thread():
         found = depart(programs.technology, programs.direction, allowed=programs.allowed)
     if found.unsolved:
