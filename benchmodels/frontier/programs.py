@@ -122,7 +122,7 @@ class Programs:
 
         Slacks are in units of the mean good; where the model does not depend on where zero is, of the good's range.
         With weight restrictions the largest slacks may leave less than nothing of an input: such a target is withheld
-        (Podinovski 2007, Eur J Oper Res 181:586-601).
+        (Podinovski 2007, Eur J Oper Res 181:586-591).
         """
         weights = 1.0 / _spread(self.reference) if self.model.signed else None
         with one_blas_thread():

@@ -139,6 +139,33 @@ def test_weak_disposability_and_convexity(table):
     assert np.all(fit.evaluate(middle).expansion >= 1.0 - 1e-9)
 
 
+def test_one_share_of_abatement_for_all_would_not_be_convex():
+    """Half of a unit given up and half of another is possible here; by a common share it makes 4.4 and not 5."""
+    frame = small((1, 1, 1), (5, 10, 4), (5, 9, 4), (5, 8, 4), (5, 7, 4))
+    fit = quiet(UndesirableDEA(**SMALL, orientation="output"), frame)
+    middle = pd.DataFrame({"unit": ["M"], "staff": [3.0], "power": [4.4], "smoke": [2.0]})
+    assert fit.evaluate(middle).expansion[0] == pytest.approx(5 / 4.4)
+    common = max(
+        share * (weight * 10 + 1 - weight)
+        for weight in np.linspace(0, 0.5, 2001)
+        for share in [2.0 / (4 * weight + 1 - weight)]
+        if share <= 1
+    )
+    assert common == pytest.approx(4.4)
+
+
+def test_a_comparison(table):
+    fit = UndesirableDEA(**ONE, orientation="undesirable").fit(table)
+    found = fit.compare()
+    np.testing.assert_allclose(found.observed, table["b1"])
+    np.testing.assert_allclose(found.expected, table["b1"] * fit.efficiency)
+    assert "UndesirableDEA" in found.source.model
+    assert np.all(fit.compare(contrast="difference").estimate >= -1e-9)
+    np.testing.assert_allclose(UndesirableDEA(**ONE, orientation="output").fit(table).compare().observed, 1.0)
+    with pytest.raises(SpecificationError, match="compare needs an efficiency"):
+        UndesirableDEA(**ONE).fit(table).compare()
+
+
 def test_constant_returns_are_shephards(table):
     """Under constant returns one share of abatement for all does as well: only z is needed."""
     fit = UndesirableDEA(**ONE, returns="crs").fit(table)

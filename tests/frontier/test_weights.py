@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
+from benchmodels import plots
 from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA
 from benchmodels.frontier.weights import WeightRestrictions
@@ -121,6 +122,51 @@ def test_prices_keep_their_bounds_and_trade_offs_are_nobodys_peers(table, asked)
     assert set(fit.possible_peers()["peer"]) <= set(fit.unit)
     np.testing.assert_allclose(fit.peers().groupby("unit")["weight"].sum(), 1.0, rtol=1e-9)
     assert (fit.targets()["target"] >= -1e-9).all()
+
+
+def test_fourteen_hospitals():
+    """Cooper, Seiford & Tone's hospitals, with prices of nurses to doctors and in- to outpatients from .2 to 5.
+
+    Table and efficiencies (Data Envelopment Analysis, 2nd ed., ch. 6) are quoted from memory, and were not checked
+    against the book; that 28 figures of three digits come out is what speaks for them.
+    """
+    frame = pd.DataFrame(
+        {
+            "unit": np.arange(1, 15),
+            "doctors": [3008, 3985, 4324, 3534, 8836, 5376, 4982, 4775, 8046, 8554, 6147, 8366, 13479, 21808],
+            "nurses": [
+                20980, 25643, 26978, 25361, 40796, 37562, 33088, 39122, 42958, 48955, 45514, 55140, 68037, 78302,
+            ],
+            "outpatients": [
+                97775, 135871, 133655, 46243, 176661, 182576, 98880, 136701, 225138, 257370, 165274, 203989, 174270,
+                322990,
+            ],
+            "inpatients": [
+                101225, 130580, 168473, 100407, 215616, 217615, 167278, 193393, 256575, 312877, 227099, 321623, 341743,
+                487539,
+            ],
+        }
+    )  # fmt: skip
+    asked = {
+        "inputs": ["doctors", "nurses"],
+        "outputs": ["outpatients", "inpatients"],
+        "unit": "unit",
+        "returns": "crs",
+    }
+    free = [0.955, 1, 1, 0.702, 0.827, 1, 0.844, 1, 0.995, 1, 0.913, 0.969, 0.786, 0.974]
+    np.testing.assert_allclose(DEA(**asked).fit(frame).efficiency, free, atol=5e-4)
+    fifth = {("nurses", "doctors"): (0.2, 5), ("inpatients", "outpatients"): (0.2, 5)}
+    bound = [0.926, 1, 1, 0.634, 0.820, 1, 0.803, 0.872, 0.982, 1, 0.849, 0.930, 0.740, 0.929]
+    fit = DEA(**asked, weights=WeightRestrictions(ratios=fifth)).fit(frame)
+    np.testing.assert_allclose(fit.efficiency, bound, atol=5e-4)
+
+
+def test_a_picture_of_a_frontier_that_is_not_through_units_is_refused():
+    frame = pd.DataFrame({"unit": np.arange(20), "x": np.arange(1.0, 21.0), "y": np.sqrt(np.arange(1.0, 21.0))})
+    linked = WeightRestrictions(ratios={("y", "x"): (0.0, 50.0)})
+    fit = DEA(inputs=["x"], outputs=["y"], unit="unit", weights=linked).fit(frame)
+    with pytest.raises(SpecificationError, match="without weights"):
+        plots.frontier(fit)
 
 
 def test_wide_bounds_change_nothing(table):

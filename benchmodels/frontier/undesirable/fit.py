@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from benchmodels.errors import DataError, PartialResultWarning
-from benchmodels.frontier.scores import Scored, Scores, read_only, share_made, warn_of_few, warn_of_missing
+from benchmodels.frontier.scores import (
+    Scored,
+    Scores,
+    compared,
+    read_only,
+    share_made,
+    warn_of_few,
+    warn_of_missing,
+)
 from benchmodels.kernels.envelopment import Envelopment, envelop
 from benchmodels.kernels.faces import SecondPhase, second_phase
 from benchmodels.kernels.multipliers import PriceRanges, price_ranges
@@ -24,6 +32,7 @@ from benchmodels.table import listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmodels.comparison import Better, Comparison
     from benchmodels.frontier.goods import Goods
     from benchmodels.frontier.undesirable.model import UndesirableDEA
     from benchmodels.kernels.shared_simplex import Allowed
@@ -229,6 +238,42 @@ class UndesirableFit(Scored):
         scores = _scores(self.model, points, found)
         warn_of_missing(scores, "of the units evaluated ")
         return scores
+
+    def compare(
+        self, *, contrast: Literal["difference", "ratio"] = "ratio", better: Better | None = "low"
+    ) -> Comparison:
+        """Return observed against best practice: a single bad (or input) and what the best would have, else 1 and θ.
+
+        Parameters
+        ----------
+        contrast : {'difference', 'ratio'}, default 'ratio'
+            (O − E) / size, or O / E.
+        better : {'low', 'high'} or None, default 'low'
+
+        Returns
+        -------
+        Comparison
+            Without uncertainty, and with the reason.
+
+        Raises
+        ------
+        SpecificationError
+            The directional measure.
+        """
+        if self.model.orientation != "undesirable":
+            return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
+        m, asked = len(self.model.inputs), _AsInputs(self.model.undesirable, "input", self.model.size)
+        goods = replace(self.goods, inputs=self.goods.inputs[:, m:].copy(), names=self.goods.names[m:])
+        found = compared(asked, goods, self.scores, contrast=contrast, better=better)
+        return replace(found, source=replace(found.source, model=repr(self.model)))
+
+
+class _AsInputs(NamedTuple):
+    """Bads as what is compared: observed, and what the best would have of them."""
+
+    inputs: Sequence[str]
+    orientation: str
+    size: str | None
 
 
 def _direction(model: UndesirableDEA, points: Goods, reference: Goods) -> Floats:
