@@ -175,21 +175,21 @@ def restricted(
     whole = Technology(technology.inputs, technology.outputs, technology.bounds, moves=moves if len(moves) else None)
     if not len(row):
         return Restricted(whole, None if allowed is None else _masked(allowed, n, None), np.zeros(k, dtype=np.bool_))
-    mine = np.ones((k, len(moves)), dtype=np.bool_)
-    mine[:, len(shared) :] = np.arange(k)[:, None] == row
-    return Restricted(whole, _masked(allowed, n, mine), makes_of_nothing(whole, mine))
+    owner = np.append(np.full(len(shared), -1), row)
+    return Restricted(whole, _masked(allowed, n, owner), makes_of_nothing(whole, owner, k))
 
 
-def _masked(allowed: Allowed | None, n: int, mine: Mask | None) -> Allowed:
-    """Return which columns points may use: units as ``allowed`` has it, and of trade-offs behind them their own."""
+def _masked(allowed: Allowed | None, n: int, owner: NDArray[np.intp] | None) -> Allowed:
+    """Return which columns points may use: units as ``allowed`` has it, and trade-offs behind them that are theirs."""
 
     def both(some: NDArray[np.intp], low: int, high: int) -> Mask:
         found = np.ones((len(some), high - low), dtype=np.bool_)
         units = max(min(high, n) - low, 0)
         if allowed is not None and units:
             found[:, :units] = allowed(some, low, low + units)
-        if mine is not None and high > n:
-            found[:, units:] = mine[some, max(low, n) - n : high - n]
+        if owner is not None and high > n:
+            whose = owner[max(low, n) - n : high - n]
+            found[:, units:] = (whose == -1) | (whose == some[:, None])
         return found
 
     return both

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmodels.kernels.technology import Technology
 
     Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 __all__ = ["makes_of_nothing"]
@@ -24,7 +25,7 @@ __all__ = ["makes_of_nothing"]
 _SOMETHING = 1e-6
 
 
-def makes_of_nothing(technology: Technology, mine: Mask | None = None) -> Mask:
+def makes_of_nothing(technology: Technology, owner: Codes | None = None, points: int = 1) -> Mask:
     """Whether outputs without inputs, or without end, can be made with trade-offs.
 
     A technology does so where no prices that the trade-offs allow are above zero for all outputs and leave no unit
@@ -34,12 +35,14 @@ def makes_of_nothing(technology: Technology, mine: Mask | None = None) -> Mask:
     ----------
     technology : Technology
         n units and t trade-offs.
-    mine : (k, t) array of bool, optional
-        Which trade-offs each of k points has; one point with all of them by default.
+    owner : (t,) array of int, optional
+        Which of the points each trade-off is of, -1 for one that all have, as by default.
+    points : int, default 1
+        Points, each with the trade-offs that are its own or of all.
 
     Returns
     -------
-    (k,) array of bool
+    (points,) array of bool
 
     Raises
     ------
@@ -68,10 +71,11 @@ def makes_of_nothing(technology: Technology, mine: Mask | None = None) -> Mask:
     """
     n, m, goods = len(technology.inputs), technology.inputs.shape[1], len(technology.scale)
     trades = technology.columns.matrix[:, n:]
-    mine = np.ones((1, trades.shape[1]), dtype=np.bool_) if mine is None else mine
+    owner = np.full(trades.shape[1], -1) if owner is None else owner
     linked: Mask = np.logical_and(trades[:m].any(axis=0), trades[m:goods].any(axis=0))
-    programs, found = SmallPrograms(), np.zeros(len(mine), dtype=np.bool_)
-    for i, some in enumerate(mine):
+    programs, found = SmallPrograms(), np.zeros(points, dtype=np.bool_)
+    for i in range(points):
+        some = (owner == -1) | (owner == i)
         body = trades[:, some]
         if body.shape[1] and (linked[some].any() or not _priced(body[:goods], programs)):
             found[i] = _made(technology, body, programs)

@@ -219,6 +219,13 @@ def test_a_circle_of_peers(table):
     assert fit.peers().query("unit == 'Å03'")["peer"].max() < "Å20"
 
 
+def test_a_point_with_nobody_beside_it():
+    frame = small((1, 1, 1), (1, 2, 3), (1, 1, 2), (1, 1, 4), (1, 0.25, 0.5)).assign(kind=["a", "a", "b", "b", "b"])
+    fit = quiet(UndesirableDEA(**SMALL, environment={"kind": "same"}), frame)
+    with pytest.warns(PartialResultWarning, match="nobody that it may be held against"):
+        assert fit.evaluate(frame[:1].assign(kind="c")).status.tolist() == ["alone"]
+
+
 def test_zeros():
     frame = small((1, 1, 0), (1, 2, 3), (2, 1, 2), (1, 1, 4), (1, 1, 1))
     fit = quiet(UndesirableDEA(**SMALL), frame)

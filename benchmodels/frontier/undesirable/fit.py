@@ -116,7 +116,7 @@ class UndesirableFit(Scored):
     @cached_property
     def scores(self) -> Scores:
         """Efficiency, expansion or inefficiency of each unit, and whether it was found."""
-        return _scores(self.model, self.goods, self.found)
+        return _scores(self.model, self.goods, self.found, self._allowed, len(self.goods))
 
     @cached_property
     def second_phase(self) -> SecondPhase:
@@ -235,7 +235,7 @@ class UndesirableFit(Scored):
                 self.technology, points.inputs, points.outputs, step,
                 own=np.full(len(points), ARTIFICIAL), allowed=allowed,
             )  # fmt: skip
-        scores = _scores(self.model, points, found)
+        scores = _scores(self.model, points, found, allowed, len(self.goods))
         warn_of_missing(scores, "of the units evaluated ")
         return scores
 
@@ -293,7 +293,7 @@ def _direction(model: UndesirableDEA, points: Goods, reference: Goods) -> Floats
     return step
 
 
-def _scores(model: UndesirableDEA, points: Goods, found: Envelopment) -> Scores:
+def _scores(model: UndesirableDEA, points: Goods, found: Envelopment, allowed: Allowed | None, units: int) -> Scores:
     beta, none = found.beta, np.full(len(points), np.nan)
     efficiency, expansion, inefficiency = none, none, none
     if model.orientation == "directional":
@@ -304,6 +304,9 @@ def _scores(model: UndesirableDEA, points: Goods, found: Envelopment) -> Scores:
     else:
         efficiency = 1.0 - beta
     status = np.array([_STATUS.get(int(s), "not solved") for s in found.status], dtype=object)
+    lost = np.flatnonzero(found.status == INFEASIBLE)
+    if allowed is not None and len(lost):
+        status[lost[~allowed(lost, 0, units).any(axis=1)]] = "alone"
     return Scores(
         unit=points.unit, efficiency=efficiency, expansion=expansion, inefficiency=inefficiency, status=status
     )
