@@ -11,12 +11,15 @@ import pandas as pd
 from benchmodels.errors import DataError, SpecificationError
 from benchmodels.frontier.dea import DEAFit, fit_dea
 from benchmodels.frontier.models import DEA
+from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.aggregates import Aggregate, aggregate_of
 from benchmodels.kernels.frontier_bootstrap import rate
 from benchmodels.kernels.technology import bounds_of
 from benchmodels.table import listed
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from benchmodels.frontier.goods import Goods
 
 __all__ = ["Advice", "Aggregated", "aggregate"]
@@ -39,16 +42,30 @@ class Aggregated:
     input_share, output_share : float
         Wilson's R_x and R_y: the largest eigenvalue of the goods' cross-products over the sum of all eigenvalues; 1
         where all units have goods in the same proportion, and for a single good.
-    weights : DataFrame
-        ``good, part, weight, mean_share``: what one unit of measure of the good counts in the sum, and the share it has
-        in the mean unit's.
+    weight : (m + s,) array
+        What one unit of measure of each good counts in its sum.
     """
 
     full: DEAFit
     reduced: DEAFit
     input_share: float
     output_share: float
-    weights: pd.DataFrame
+    weight: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        read_only(self)
+
+    def weights(self) -> pd.DataFrame:
+        """Return ``good, part, weight, mean_share``: what each counts in the sum, and its share of the mean unit's."""
+        goods, m = self.full.goods, len(self.full.model.inputs)
+        return pd.DataFrame(
+            {
+                "good": list(goods.names),
+                "part": ["input"] * m + ["output"] * (len(goods.names) - m),
+                "weight": self.weight,
+                "mean_share": self.weight * goods.goods.mean(axis=0),
+            }
+        ).infer_objects()
 
     @property
     def effective_units(self) -> tuple[float, float]:
@@ -164,21 +181,12 @@ def aggregate(model: DEA, data: object) -> Aggregated:
     one = replace(
         goods, names=names, inputs=sums[0].value[:, None].copy(), outputs=sums[1].value[:, None].copy()
     )  # fmt: skip
-    weight = np.concatenate([found.weight for found in sums])
-    weights = pd.DataFrame(
-        {
-            "good": list(goods.names),
-            "part": ["input"] * m + ["output"] * (len(goods.names) - m),
-            "weight": weight,
-            "mean_share": weight * goods.goods.mean(axis=0),
-        }
-    )
     return Aggregated(
         full=fit_dea(model, goods),
         reduced=fit_dea(replace(model, inputs=names[:1], outputs=names[1:]), one),
         input_share=sums[0].share,
         output_share=sums[1].share,
-        weights=weights,
+        weight=np.concatenate([found.weight for found in sums]),
     )
 
 

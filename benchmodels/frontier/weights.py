@@ -54,6 +54,14 @@ class WeightRestrictions:
     SpecificationError
         Bounds that cannot be meant: no two numbers, the lower above the upper, below zero, shares that cannot add to 1.
 
+    Notes
+    -----
+    Bounds of a price by itself are not offered: what a price is depends on what is set to one, and with it on the
+    orientation, so that the same bound is another restriction in another model; ratios and shares do not.
+
+    Restrictions that no prices above zero can meet are refused when the model is fitted (something could be made of
+    nothing), or, where they are shares that only some units cannot meet, these units have the status 'contradictory'.
+
     References
     ----------
     Thompson, Langemeier, Lee, Lee, Thrall (1990), J Econometrics 46:93-108 (assurance regions). Charnes, Cooper, Huang,

@@ -47,9 +47,9 @@ def test_the_eigensystem(table):
         want, first = power(table[part].to_numpy())
         np.testing.assert_allclose(value[:, 0], want / want.mean(), rtol=EXACT)
         assert share == pytest.approx(first, rel=EXACT)
-        weight = found.weights.set_index("good")["weight"][part].to_numpy()
+        weight = found.weights().set_index("good")["weight"][part].to_numpy()
         np.testing.assert_allclose(table[part].to_numpy() @ weight, value[:, 0], rtol=EXACT)
-    np.testing.assert_allclose(found.weights.groupby("part")["mean_share"].sum(), 1.0, rtol=EXACT)
+    np.testing.assert_allclose(found.weights().groupby("part")["mean_share"].sum(), 1.0, rtol=EXACT)
     plain = DEA(inputs=["x"], outputs=["y"], unit="unit").fit(
         pd.DataFrame({"unit": table["unit"], "x": power(table[GOODS[:3]].to_numpy())[0],
                       "y": power(table[GOODS[3:]].to_numpy())[0]})
