@@ -347,6 +347,7 @@ def _warn(found: FrontierBootstrap) -> None:
 
 def _measured(fit: DEAFit, kind: Kind) -> tuple[Measure, Floats]:
     """Return the measure and the distances (k,) that are resampled."""
+    _without_weights(fit, "bootstrap")
     if fit.model.orientation != "directional":
         return distances_of(fit, "bootstrap")
     if kind != "subsample":
@@ -361,6 +362,7 @@ def _measured(fit: DEAFit, kind: Kind) -> tuple[Measure, Floats]:
 
 def distances_of(fit: DEAFit, what: str) -> tuple[Side, Floats]:
     """Return the side that moves and the distances (k,) of a fit, 1 or more, or raise where there are none."""
+    _without_weights(fit, what)
     if fit.model.orientation not in ("input", "output"):
         more = ", or 'directional' by subsamples" if what == "bootstrap" else ""
         raise SpecificationError(
@@ -374,3 +376,11 @@ def distances_of(fit: DEAFit, what: str) -> tuple[Side, Floats]:
         )
     # Rounding puts some on the frontier a little beyond it.
     return ("input" if fit.model.orientation == "input" else "output"), np.maximum(delta, 1.0)
+
+
+def _without_weights(fit: DEAFit, what: str) -> None:
+    if fit.model.weights is not None:
+        raise SpecificationError(
+            f"{what} is not of a frontier with weights: how far such frontiers found are from the true ones is not "
+            "known; fit without weights"
+        )

@@ -128,6 +128,11 @@ def influence_of(programs: Programs) -> Influence:
     orientation = programs.model.orientation
     if orientation not in ("input", "output"):
         raise SpecificationError("influence needs an efficiency: orientation='input' or 'output'")
+    if programs.nothing.any():
+        raise SpecificationError(
+            f"the weight restrictions contradict each other for {listed(programs.points.unit[programs.nothing])}; "
+            "widen them, or leave these units out, and fit again"
+        )
     with one_blas_thread():
         found = depart(programs.technology, programs.direction, allowed=programs.allowed)
     if found.unsolved:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.model import FrontierModel
+from benchmodels.frontier.weights import WeightRestrictions
 from benchmodels.kernels.technology import Returns, bounds_of
 from benchmodels.table import listed
 
@@ -48,6 +49,8 @@ class DEA(FrontierModel):
     environment : mapping of str to {'high', 'low', 'same'}
         Given conditions: peers are no better placed, where 'high' or 'low' says which is favourable, or have the 'same'
         (Ruggiero 1996). Fewer peers make every unit look better.
+    weights : WeightRestrictions, optional
+        Bounds of the prices by which goods are weighed; without them a good may count for nothing.
     composition : sequence of str; nearest : int, optional
         Peers are the ``nearest`` units most alike in these columns, by distance in standard deviations.
     peers : mapping of label to labels, optional
@@ -60,6 +63,13 @@ class DEA(FrontierModel):
     ------
     SpecificationError
         Options that cannot be meant.
+
+    Notes
+    -----
+    **Zeros and negative figures.** A zero is taken as it is. Figures below zero, as balances have them, are refused but
+    where no answer depends on where zero is: ``returns='vrs'``, ``orientation='directional'`` and ``direction='range'``
+    (the range directional model) or an amount of each good. Nothing is shifted: a shift would change the answer unseen.
+    What is made and unwanted, as waste or complaints, is neither input nor output: `UndesirableDEA`.
 
     References
     ----------
@@ -81,6 +91,7 @@ class DEA(FrontierModel):
     orientation: Orientation = "input"
     direction: Literal["own", "mean", "range"] | Mapping[str, float] = field(default="own", hash=False)
     nondiscretionary: Sequence[str] = ()
+    weights: WeightRestrictions | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,6 +104,18 @@ class DEA(FrontierModel):
             allowed = ", ".join(map(repr, get_args(Orientation)))
             raise SpecificationError(f"orientation={self.orientation!r}; allowed are {allowed}")
         self._check_goods()
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        if self.weights is None:
+            return
+        if not isinstance(self.weights, WeightRestrictions):
+            raise SpecificationError(f"weights={self.weights!r}; give benchmodels.frontier.WeightRestrictions")
+        self.weights.check(self.inputs, self.outputs)
+        if self.weights.virtual and self.signed:
+            raise SpecificationError(
+                "shares of what goods are worth (virtual) have no meaning where goods may be below 0"
+            )
 
     def _check_goods(self) -> None:
         goods = (*self.inputs, *self.outputs)

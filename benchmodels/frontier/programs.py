@@ -10,11 +10,12 @@ import numpy as np
 
 from benchmodels.errors import DataError
 from benchmodels.frontier.scores import Scores, read_only, share_made
+from benchmodels.frontier.weights import restricted
 from benchmodels.kernels.envelopment import Envelopment, envelop, frame_of
 from benchmodels.kernels.faces import SecondPhase, second_phase
 from benchmodels.kernels.graph import graph_efficiency
 from benchmodels.kernels.multipliers import PriceRanges, price_ranges
-from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
+from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, STALLED, UNBOUNDED
 from benchmodels.parallel import one_blas_thread
 from benchmodels.table import listed
 
@@ -34,6 +35,8 @@ __all__ = ["Programs", "direction_of", "solved"]
 # Units above which it pays to find the frame first.
 _MANY = 2500
 _STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
+# Of a target's inputs, relative to the point's: rounding, and not below zero.
+_ZERO = 1e-9
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,6 +47,7 @@ class Programs:
     ----------
     model : DEA
     technology : Technology
+        With the trade-offs of weight restrictions.
     points, reference : Goods
     inputs, outputs, direction : arrays (k, m), (k, s), (k, m + s)
         Where the programs start, and one step: the points' own goods, but for the graph measure the projection.
@@ -54,6 +58,8 @@ class Programs:
         Of the measure that is asked for: that of ``found``, but for the graph measure, which is more than one program.
     efficiency : (k,) array
         Of the graph measure; else NaN.
+    nothing : (k,) array of bool
+        Weight restrictions make something of nothing for the point, which has no answer then.
     """
 
     model: DEA
@@ -69,6 +75,7 @@ class Programs:
     found: Envelopment
     status: Codes
     efficiency: Floats
+    nothing: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         read_only(self, self.found)
@@ -101,6 +108,7 @@ class Programs:
         lost = np.flatnonzero(self.status == INFEASIBLE)
         if self.allowed is not None and len(lost):
             told[lost[~self.allowed(lost, 0, len(self.reference)).any(axis=1)]] = "alone"
+        told[self.nothing] = "contradictory"
         return told
 
     def projected(self) -> Floats:
@@ -113,13 +121,21 @@ class Programs:
         """Return the largest slacks at the frontier, and the peers there.
 
         Slacks are in units of the mean good; where the model does not depend on where zero is, of the good's range.
+        With weight restrictions the largest slacks may leave less than nothing of an input: such a target is withheld
+        (Podinovski 2007, Eur J Oper Res 181:586-591).
         """
         weights = 1.0 / _spread(self.reference) if self.model.signed else None
         with one_blas_thread():
-            return second_phase(
+            found = second_phase(
                 self.technology, self.inputs, self.outputs, self.direction, self.found,
                 own=self.own, allowed=self.allowed, frame=self.frame, weights=weights,
             )  # fmt: skip
+        if self.technology.moves is not None and not self.model.signed:
+            m = self.inputs.shape[1]
+            left = self.projected()[:, :m] - found.slack[:, :m]
+            below = np.asarray((left < -_ZERO * (np.abs(self.inputs) + self.technology.scale[:m])).any(axis=1))
+            found = _withheld(found, below)
+        return found
 
     def price_ranges(self) -> PriceRanges:
         """Return the ends of each price over all that are optimal."""
@@ -134,9 +150,13 @@ def solved(
     model: DEA, technology: Technology, points: Goods, reference: Goods, own: Codes, *, others: bool = False
 ) -> Programs:
     """Move points to the frontier of the reference units; ``others``: each without the unit of its own place."""
-    allowed = model.allowed(points, reference)
+    allowed, nothing = model.allowed(points, reference), np.zeros(len(points), dtype=np.bool_)
     if others:
         allowed = _without_itself(allowed)
+    if model.weights is not None:
+        with one_blas_thread():
+            found_with = restricted(model.weights, technology, points, allowed)
+        technology, allowed, nothing = found_with.technology, found_with.allowed, found_with.nothing
     step = direction_of(model, points, reference)
     inputs, outputs, efficiency = points.inputs, points.outputs, np.full(len(points), np.nan)
     with one_blas_thread():
@@ -152,6 +172,8 @@ def solved(
         else:
             found = envelop(technology, inputs, outputs, step, own=own, allowed=allowed, frame=frame)
             status = found.status
+    found.status[nothing], found.beta[nothing] = STALLED, np.nan
+    status, efficiency = np.where(nothing, STALLED, status), np.where(nothing, np.nan, efficiency)
     return Programs(
         model=model,
         technology=technology,
@@ -166,6 +188,23 @@ def solved(
         found=found,
         status=status,
         efficiency=efficiency,
+        nothing=nothing,
+    )
+
+
+def _withheld(found: SecondPhase, lost: NDArray[np.bool_]) -> SecondPhase:
+    """Take slacks and peers of some points (k,) back."""
+    count = np.diff(found.first)
+    kept = np.where(lost, 0, count)
+    return SecondPhase(
+        slack=np.where(lost[:, None], np.nan, found.slack),
+        peer=np.where(lost[:, None], -1, found.peer),
+        weight=np.where(lost[:, None], 0.0, found.weight),
+        first=np.append(0, np.cumsum(kept)),
+        possible=found.possible[~np.repeat(lost, count)],
+        unique=found.unique & ~lost,
+        status=np.where(lost, STALLED, found.status),
+        residual=found.residual,
     )
 
 

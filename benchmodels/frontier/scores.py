@@ -34,6 +34,7 @@ _WHY = {
     ),
     "alone": "there is nobody that it may be held against",
     "unbounded": "the measure has no bound along this direction",
+    "contradictory": "its weight restrictions contradict each other: something could be made of nothing",
     "not solved": "its program was not solved",
 }
 # An expansion that is zero but for rounding: one step back takes all of the outputs.
@@ -73,7 +74,8 @@ class Scores:
         Steps along the direction to the frontier: directional; else NaN.
     status : (k,) array of str
         'solved'; 'infeasible': no combination of the others comes as far in what does not move, as outputs where inputs
-        fall; 'alone': there is nobody that it may be held against; 'unbounded'; or 'not solved'.
+        fall; 'alone': there is nobody that it may be held against; 'unbounded'; 'contradictory': weight restrictions
+        that the unit's own goods cannot meet; or 'not solved'.
     """
 
     unit: NDArray[np.object_]

@@ -63,7 +63,7 @@ class Envelopment:
         Steps along the direction to the frontier; NaN without one.
     peer : (k, d) array of int; weight : (k, d) array
         Reference units of the basic solution and their intensities; -1 and 0 where a place holds none, `OWN` where it
-        holds the point itself, which is no reference unit.
+        holds the point itself, which is no reference unit. A trade-off is none either.
     slack : (k, m + s) array
         Of the basic solution, in the goods' units of measure.
     price : (k, m + s) array
@@ -122,12 +122,13 @@ def envelop(
         as a replicate of the point does; `OWN` for a point that may use itself but is none of them, `ARTIFICIAL` for
         one that may not use itself: another's frontier, or super-efficiency.
     allowed : callable, optional
-        ``allowed(points, low, high)``: which reference units low to high each of some points may use, as booleans.
+        ``allowed(points, low, high)``: which reference units low to high each of some points may use, as booleans; the
+        technology's trade-offs are asked about as well, in the places behind the units.
     frame : (f,) array of int, optional
         Reference units that are enough as columns; `frame_of` finds them. Not together with ``allowed``.
     sets : sequence of r arrays (n_j,) of int, optional
         Sets of reference units, each in ascending order: years, replicates, kinds of units; ``allowed`` is then asked
-        of places in the point's own set. Not together with ``frame``.
+        of places in the point's own set. Not together with ``frame``. A set's trade-offs are named in it, as n, n + 1 …
     member : (k,) array of int, optional
         Which of the sets is each point's reference; it need not be in it.
     run : callable
@@ -347,11 +348,12 @@ def _in_own_units(
     code, value = found.code, np.maximum(found.value, 0.0)
     peer = np.where((code >= 0) & (code < n), piece.unit[piece.member[:, None], np.clip(code, 0, n - 1)], -1)
     peer = np.where(code == OWN, np.where(own >= 0, own, OWN)[:, None], peer)
+    peer = np.where(peer < len(technology.inputs), peer, -1)
     weight = np.where(peer >= 0, value * length[:, None] / technology.length[np.maximum(peer, 0)], 0.0)
     weight = np.where(peer == OWN, value, weight)
-    slack = np.zeros((k, technology.columns.slacks.shape[1]))
+    slack = np.zeros((k, technology.rows))
     unit, at = np.nonzero(code >= n)
-    slack[unit, code[unit, at] - n] = value[unit, at]
+    slack[unit, technology.columns.slack_row[code[unit, at] - n]] = value[unit, at]
     return Envelopment(
         beta=found.beta,
         peer=peer,

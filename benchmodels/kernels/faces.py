@@ -50,7 +50,7 @@ class Faces:
     columns : Columns
         Of f reference units.
     unit : (f,) array of int
-        Which unit of the technology each column is.
+        Which unit of the technology each column is, or trade-off behind the units.
     target : (k, d) array
         What the columns and slacks of a face must add up to: the point, moved to the frontier.
     length : (k,) array
@@ -134,7 +134,7 @@ def optimal_faces(
     """
     no_own(own)
     columns = technology.columns if frame is None else technology.part(frame)
-    unit = np.arange(len(technology.inputs)) if frame is None else frame
+    unit = technology.places(frame)
     point, _, step = technology.point(inputs, outputs, direction)
     length = technology.lengths(inputs, outputs)
     price = np.where(found.status[:, None] == OPTIMAL, prices_of(technology, found, length), np.nan)
@@ -285,7 +285,7 @@ def second_phase(
         raise SpecificationError(f"weights={weights}; needed is one positive number for each of the goods")
     faces = optimal_faces(technology, inputs, outputs, direction, found, own=own, allowed=allowed, frame=frame)
     answered = found.status == OPTIMAL
-    gain = np.zeros(technology.columns.slacks.shape[1])
+    gain = np.zeros(technology.rows)
     gain[: len(weights)] = weights * technology.scale / np.max(weights * technology.scale)
     work = _Work(
         faces=faces,
@@ -307,7 +307,9 @@ def second_phase(
         able = work.solve(i, programs)
         pairs.append((np.full(len(able), i), able))
     point, unit = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    point, unit = point[unit < len(technology.inputs)], unit[unit < len(technology.inputs)]
     order = np.lexsort((unit, point))
+    work.weight[work.peer >= len(technology.inputs)] = 0.0
     dust = work.weight * _largest(technology.columns.matrix[:, work.peer].transpose(1, 0, 2), faces.target) <= _DUST
     work.peer[dust], work.weight[dust] = -1, 0.0
     return SecondPhase(
@@ -341,7 +343,8 @@ class _Work:
         column, code = faces.of(i), faces.distinct(i)
         column = column[column < f]
         body, target = faces.body(code), faces.target[i]
-        gain = np.where(code < f, 0.0, self.gain[np.maximum(code - f, 0)])
+        row = faces.columns.slack_row
+        gain = np.where(code < f, 0.0, self.gain[row[np.maximum(code - f, 0)]])
         if gain.any():
             solved = programs.solve(body, target, gain, np.zeros(len(code)), np.full(len(code), np.inf))
             self.residual[i] = solved.residual
@@ -369,8 +372,9 @@ class _Work:
         self.peer[i, : len(used)] = self.faces.unit[code[used]]
         self.weight[i, : len(used)] = value[used]
         self.slack[i] = 0.0
-        good = np.flatnonzero((code >= f) & (code < f + self.slack.shape[1]))
-        self.slack[i, code[good] - f] = value[good]
+        row = self.faces.columns.slack_row[np.maximum(code - f, 0)]
+        good = np.flatnonzero((code >= f) & (row < self.slack.shape[1]))
+        self.slack[i, row[good]] = value[good]
 
     def _without(self, i: int, status: int) -> Codes:
         self.status[i] = status

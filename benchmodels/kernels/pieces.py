@@ -39,7 +39,7 @@ class Piece:
     columns : Columns
         Of r sets.
     unit : (r, n) array of int
-        The reference units that the columns stand for, in ascending order; behind them -1.
+        The reference units, and trade-offs behind them, that the columns stand for, in ascending order; then -1.
     """
 
     points: Codes
@@ -62,7 +62,7 @@ class Piece:
 
 def pieces_of_one(technology: Technology, points: int, frame: Codes | None, size: int) -> Iterator[Piece]:
     """Yield pieces of at most ``size`` points with the same columns: of the frame (f,), or of all reference units."""
-    unit = np.arange(len(technology.inputs)) if frame is None else frame
+    unit = technology.places(frame)
     columns = technology.columns if frame is None else technology.part(frame)
     unit = unit[None] if len(unit) else np.full((1, 1), -1, dtype=np.intp)
     for low in range(0, max(points, 1), size):
@@ -78,7 +78,7 @@ def pieces_of_sets(technology: Technology, sets: Sequence[Codes], member: Codes,
     SpecificationError
         A set that is no whole numbers, not ascending, or has units that are not there; a member of no set; no set.
     """
-    n, d = len(technology.inputs), technology.rows
+    n, d = technology.columns.count, technology.rows
     if not len(sets):
         raise SpecificationError("sets holds no set of reference units")
     for j, units in enumerate(sets):

@@ -201,8 +201,10 @@ def productive_scale(
     >>> found.lower.round(4).tolist(), found.upper.round(4).tolist()
     ([0.1667, 0.6667, 1.0, 1.0], [0.25, 1.0, 1.5, 1.5])
     """
-    if not technology.cone:
-        raise SpecificationError(f"bounds={technology.bounds} of the sum of intensities; needed are constant returns")
+    if not technology.cone or technology.moves is not None:
+        raise SpecificationError(
+            f"bounds={technology.bounds} of the sum of intensities; needed are constant returns, without trade-offs"
+        )
     faces = optimal_faces(technology, inputs, outputs, direction, found, own=own, allowed=allowed, frame=frame)
     answered = found.status == OPTIMAL
     lower = np.where(answered, found.weight.sum(axis=1), np.nan)

@@ -2,6 +2,10 @@
 
 A reference unit j is a column (x_j, -y_j, ...); free disposal gives each good a slack, and returns to scale bound the
 sum of the intensities λ. A point (x, y) is met by the technology where Xλ <= x, Yλ >= y for some λ that is allowed.
+
+Trade-offs (p, q) that are possible from anywhere are columns of their own, with nothing in the rows of Σλ: then
+Xλ + Pπ <= x and Yλ + Qπ >= y for some π >= 0. To the multipliers each is a restriction, v p - u q >= 0. A good without
+free disposal has no slack: its row is an equality, and its price may have either sign.
 """
 
 from __future__ import annotations
@@ -71,11 +75,28 @@ class Technology:
         not zero for some unit.
     bounds : (float, float)
         Of Σλ, which `bounds_of` gives.
+    moves : (t, m + s) array, optional
+        Trade-offs: by how much inputs and outputs rise together, in the goods' units of measure. Their columns are n
+        to n + t - 1; they are no reference units, and nobody's peers.
+    strict : (m + s,) array of bool, optional
+        Goods without free disposal.
+
+    Raises
+    ------
+    DataError
+        Goods that are not finite, or negative where that has no meaning; a good that is zero for every unit; trade-offs
+        that are not finite, of another shape, or that change nothing.
+
+    References
+    ----------
+    Podinovski (2004), J Oper Res Soc 55:1311-1322 (weight restrictions as trade-offs).
     """
 
     inputs: Floats
     outputs: Floats
     bounds: tuple[float, float]
+    moves: Floats | None = None
+    strict: NDArray[np.bool_] | None = None
     scale: Floats = field(init=False, repr=False)
     length: Floats = field(init=False, repr=False)
     columns: Columns = field(init=False, repr=False)
@@ -89,6 +110,8 @@ class Technology:
         # Means that neither a product nor a sum can overflow; goods of any unit of measure come to order 1.
         object.__setattr__(self, "scale", np.mean(np.abs(goods), axis=0) if len(goods) else np.ones(goods.shape[1]))
         body, length = self._rows(goods)
+        trades = self._trades()
+        body, length = np.concatenate([body, trades]), np.append(length, np.ones(len(trades)))
         object.__setattr__(self, "length", length)
         object.__setattr__(self, "columns", Columns(np.ascontiguousarray(body.T), self._slacks()))
 
@@ -103,6 +126,11 @@ class Technology:
         low, high = self.bounds
         return len(self.scale) + (1 if low == high else int(low > 0) + int(np.isfinite(high)))
 
+    def places(self, frame: Codes | None = None) -> Codes:
+        """Return which columns there are: those of all units, or of a frame, and behind them all trade-offs."""
+        n, count = len(self.inputs), len(self.length)
+        return np.arange(count) if frame is None else np.concatenate([frame, np.arange(n, count)])
+
     def _rows(self, goods: Floats) -> tuple[Floats, Floats]:
         """Return the points as rows (k, d), and what each was divided by: its largest entry, under a cone."""
         m, body = self.inputs.shape[1], goods / self.scale
@@ -112,9 +140,25 @@ class Technology:
         extra = np.ones((len(body), self.rows - len(self.scale)))
         return np.concatenate([body / length[:, None], extra], axis=1), length
 
+    def _trades(self) -> Floats:
+        """Return the trade-offs as rows (t, d), each with largest entry 1."""
+        goods, m = len(self.scale), self.inputs.shape[1]
+        moves = np.zeros((0, goods)) if self.moves is None else np.asarray(self.moves, dtype=np.float64)
+        if moves.ndim != 2 or moves.shape[1] != goods or not np.all(np.isfinite(moves)):
+            raise DataError(f"trade-offs of shape {moves.shape}; needed are finite changes of each of {goods} goods")
+        body = moves / self.scale
+        largest = np.abs(body).max(axis=1, initial=0.0, keepdims=True)
+        if not np.all(largest > 0):
+            raise DataError("a trade-off changes nothing; leave it out")
+        body[:, m:] *= -1.0
+        return np.concatenate([body / largest, np.zeros((len(body), self.rows - goods))], axis=1)
+
     def _slacks(self) -> Floats:
         goods, d = len(self.scale), self.rows
-        slacks = np.eye(d)[:, :goods]
+        strict = np.zeros(goods, dtype=np.bool_) if self.strict is None else np.asarray(self.strict, dtype=np.bool_)
+        if strict.shape != (goods,):
+            raise DataError(f"strict has shape {strict.shape}; needed is whether each of {goods} goods has no slack")
+        slacks = np.eye(d)[:, :goods][:, ~strict]
         low, high = self.bounds
         if low == high:
             return slacks
@@ -122,8 +166,8 @@ class Technology:
         return np.concatenate([slacks, np.eye(d)[:, goods:] * signs], axis=1)
 
     def part(self, units: Codes) -> Columns:
-        """Return the columns of some units, in the same units of measure."""
-        return Columns(np.ascontiguousarray(self.columns.matrix[:, units]), self.columns.slacks)
+        """Return the columns of some units, in the same units of measure, and of all trade-offs behind them."""
+        return Columns(np.ascontiguousarray(self.columns.matrix[:, self.places(units)]), self.columns.slacks)
 
     def point(self, inputs: Floats, outputs: Floats, direction: Floats) -> tuple[Floats, Floats, Floats]:
         """Return points, the columns they would be, and directions, (k, d) each, in the technology's units of measure.

@@ -233,6 +233,8 @@ def _plane(fit: DEAFit | UnitsFit) -> Plane:
             raise SpecificationError(
                 "units with peers of their own have a frontier each, which one picture cannot hold"
             )
+        if model.weights is not None:
+            raise SpecificationError("bounds of prices move the frontier off the units; draw the model without weights")
         constant = fit.technology.cone
     elif isinstance(fit.model, FRH):
         raise SpecificationError("whole units put together have no line of their own; FDH has, and DEA(returns='crs')")
