@@ -79,7 +79,7 @@ class Technology:
         Trade-offs: by how much inputs and outputs rise together, in the goods' units of measure. Their columns are n
         to n + t - 1; they are no reference units, and nobody's peers.
     strict : (m + s,) array of bool, optional
-        Goods without free disposal.
+        Goods without free disposal; at least one good has it.
 
     Raises
     ------
@@ -156,8 +156,10 @@ class Technology:
     def _slacks(self) -> Floats:
         goods, d = len(self.scale), self.rows
         strict = np.zeros(goods, dtype=np.bool_) if self.strict is None else np.asarray(self.strict, dtype=np.bool_)
-        if strict.shape != (goods,):
-            raise DataError(f"strict has shape {strict.shape}; needed is whether each of {goods} goods has no slack")
+        if strict.shape != (goods,) or strict.all():
+            raise DataError(
+                f"strict={strict}; needed is whether each of {goods} goods has no slack, which one must have"
+            )
         slacks = np.eye(d)[:, :goods][:, ~strict]
         low, high = self.bounds
         if low == high:

@@ -125,8 +125,9 @@ def test_what_is_refused():
     for moves, told in ((np.ones((2, 3)), "shape"), (np.full((1, 4), np.nan), "finite"), (np.zeros((1, 4)), "nothing")):
         with pytest.raises(DataError, match=told):
             Technology(x, y, (1.0, 1.0), moves=moves)
-    with pytest.raises(DataError, match="strict"):
-        Technology(x, y, (1.0, 1.0), strict=np.ones(3, dtype=bool))
+    for strict in (np.zeros(3, dtype=bool), np.ones(4, dtype=bool)):
+        with pytest.raises(DataError, match="strict"):
+            Technology(x, y, (1.0, 1.0), strict=strict)
     technology = Technology(x, y, (0.0, np.inf), moves=MOVES[:1])
     step = np.concatenate([x, 0.0 * y], axis=1)
     found = envelop(technology, x, y, step, own=np.arange(5))
