@@ -107,7 +107,7 @@ def least_ratio(
     k = len(inputs)
     ratio, gap = np.ones(k), np.full(k, np.inf)
     rounds, status = np.zeros(k, dtype=np.intp), np.full(k, STALLED, dtype=np.intp)
-    single = ~((saved > 0).any(axis=1) & (added > 0).any(axis=1))
+    single = np.asarray(~((saved > 0).any(axis=1) & (added > 0).any(axis=1)))
     last: dict[str, NDArray[np.generic]] = {}
     going = np.arange(k)
     for _ in range(_MOST):
@@ -120,7 +120,7 @@ def least_ratio(
             part = getattr(found, f.name)
             last.setdefault(f.name, part.copy())[going] = part
         rounds[going] += 1
-        done = found.status == OPTIMAL
+        done = np.asarray(found.status == OPTIMAL)
         slack = np.where(done[:, None], found.slack, 0.0)
         top = 1.0 - np.einsum("ij,ij->i", saved[going], slack)
         bottom = 1.0 + np.einsum("ij,ij->i", added[going], slack)

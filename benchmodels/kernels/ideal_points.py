@@ -107,7 +107,7 @@ def towards_ideal(
     share[np.abs(share) <= _DUST] = 0.0
     potential = np.zeros(whole.shape)
     potential[:, goods] = share * size[:, goods]
-    still = ~(np.nan_to_num(potential) > 0).any(axis=1)
+    still = np.asarray(~(np.nan_to_num(potential) > 0).any(axis=1))
     way = np.where(still[:, None], technology.scale * moves, potential)
     last = envelop(technology, inputs, outputs, way, own=own, allowed=allowed)
     status = np.where(status == OPTIMAL, last.status, status)

@@ -4,11 +4,17 @@ Of the range directional model (Portela, Thanassoulis, Simpson 2004), which take
 the ``inefficiency`` of ``benchmodels.frontier.DEA(orientation="directional", direction="range")``.
 """
 
+from benchmodels.frontier.measures.cross import CrossEfficiency, CrossFit
 from benchmodels.frontier.measures.fit import SlackFit
+from benchmodels.frontier.measures.multidirectional import MultiDirectional, MultiDirectionalFit
 from benchmodels.frontier.measures.slacks import Additive, Russell, SlackBased
 
 __all__ = [
     "Additive",
+    "CrossEfficiency",
+    "CrossFit",
+    "MultiDirectional",
+    "MultiDirectionalFit",
     "Russell",
     "SlackBased",
     "SlackFit",
