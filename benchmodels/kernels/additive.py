@@ -35,6 +35,8 @@ __all__ = ["LargestSlacks", "largest_slacks"]
 _CHUNK = 1000
 # Residuals that an answer may have, each relative to the terms that it is a sum of.
 _CLOSE = 1e-9
+# Of the point, a bound that no slack is likely to come to.
+_FAR = 1e6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -226,7 +228,7 @@ def _residuals(programs: Programs, found: Answers) -> tuple[Floats, Floats, Floa
     terms = np.abs(body).sum(axis=1) + np.abs(found.slack) @ np.abs(columns.slacks.T) + size
     over = np.maximum(found.slack - upper, 0.0) @ np.abs(columns.slacks.T)
     primal = np.where(ray, 0.0, _share(np.maximum(row, over), terms).max(axis=1))
-    # Reduced costs of columns, and of slacks that have no bound; those with a bound are paid for in the gap.
+    # Reduced costs of columns, and of slacks below their bounds; those at them are paid for in the gap.
     largest = (np.abs(price) * size).max(axis=1)
     largest = np.maximum(largest, (gain @ np.abs(columns.slacks.T) * size).max(axis=1))
     worst = np.zeros(len(point))
@@ -241,7 +243,7 @@ def _residuals(programs: Programs, found: Answers) -> tuple[Floats, Floats, Floa
         worst = np.maximum(worst, -_share(cost, terms).min(axis=1, initial=0.0))
     short = gain - price @ columns.slacks
     room = size[:, columns.slack_row]
-    open_ = np.isinf(upper)
+    open_ = np.isinf(upper) | (found.slack < upper * (1.0 - _CLOSE))
     worst = np.maximum(worst, _share(np.where(open_, np.maximum(short, 0.0) * room, 0.0), largest[:, None]).max(axis=1))
     paid = np.where(open_, 0.0, np.maximum(short, 0.0) * np.where(open_, 0.0, upper)).sum(axis=1)
     bound = (price * point).sum(axis=1) + paid
@@ -271,6 +273,8 @@ def _solve_cold(programs: Programs, i: int, found: Answers, solver: SmallProgram
     width = np.abs(body).max(axis=0)
     gain = np.concatenate([np.zeros(len(place)), programs.gain[i]]) / width
     upper = np.concatenate([np.full(len(place), np.inf), programs.upper[i]]) * width
+    # A bound that far out is met without it; what is found is held to it all the same.
+    upper[upper > _FAR] = np.inf
     most = gain.max(initial=0.0)
     most = most if most > 0 else 1.0
     solved = solver.solve(body / width, programs.point[i] / row, gain / most, np.zeros(len(width)), upper)
