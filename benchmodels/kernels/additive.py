@@ -111,7 +111,8 @@ def largest_slacks(
     Notes
     -----
     Bounded primal simplex in step for all points; what stalls, or is not proved to 1e-9, is solved by HiGHS one by one.
-    98 points with six goods take about 5 ms, 1,000 about 0.3 s. A slack without weight is whatever the solution has.
+    98 points with six goods take 4 to 30 ms, 1,000 take .03 to .15 s; a loop over SciPy's takes .2 s and 8 s. A slack
+    without weight is whatever the solution has.
 
     References
     ----------

@@ -115,7 +115,8 @@ class Additive(SlackModel):
     the sum cannot be above 1 (of a unit that is evaluated and beyond the range of the fit, RAM's may be below zero).
     No answer depends on units of measure, but with 'unit' and a mapping. Under variable returns none depends on where
     zero is, but with 'mean', so that amounts may be below zero. Under other returns BAM's targets are held to the range
-    of the data, as its authors do; a good in which the unit is the best already counts as without slack.
+    of the data, as its authors do; a good in which the unit is the best already counts as without slack, and one in
+    which it is almost the best counts by a weight without bound: BAM is not continuous there.
 
     References
     ----------
