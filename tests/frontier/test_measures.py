@@ -1,4 +1,4 @@
-"""Measures beyond the radial: published numbers, plain programs, what must and must not change them, what they refuse."""
+"""Measures beyond the radial: published numbers, plain programs, what must not change them, what they refuse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA
-from benchmodels.frontier.measures import Additive, CrossEfficiency, MultiDirectional, Russell, SlackBased, fit
+from benchmodels.frontier.measures import Additive, CrossEfficiency, MultiDirectional, Russell, SlackBased, slacks
 from benchmodels.kernels.additive import largest_slacks
 from benchmodels.kernels.shared_simplex import STALLED
 from tests import plain_measures
@@ -145,10 +145,9 @@ def test_all_measures_agree_on_who_has_no_slack(table):
 def test_multidirectional_shares(table):
     x, y = arrays(table)
     found = MultiDirectional(**FOUR, orientation="none").fit(table)
-    parts = found.potentials().pivot(index="unit", columns="good", values=["value", "ideal", "reached", "share"])
-    value, ideal, reached, share = (
-        parts[name][GOODS].to_numpy(float) for name in ("value", "ideal", "reached", "share")
-    )
+    columns = ("value", "ideal", "reached", "share")
+    parts = found.potentials().pivot(index="unit", columns="good", values=list(columns))
+    value, ideal, reached, share = (parts[name][GOODS].to_numpy(float) for name in columns)
     np.testing.assert_allclose(reached, value + found.inefficiency[:, None] * (ideal - value), rtol=EXACT)
     np.testing.assert_allclose(share, reached / value, rtol=EXACT)
     np.testing.assert_allclose(found.efficiency, share[:, :2].mean(axis=1) / share[:, 2:].mean(axis=1), rtol=EXACT)
@@ -373,8 +372,6 @@ def test_a_certificate(table):
 
 
 def test_what_is_not_solved_is_counted_and_named(table, monkeypatch):
-    from benchmodels.frontier.measures import slacks
-
     def failing(*arguments, **options):
         found = largest_slacks(*arguments, **options)
         found.status[7], found.total[7] = STALLED, np.nan
@@ -442,5 +439,15 @@ def test_options_that_cannot_be_meant(make, options, message):
         make(**{**FOUR, **options})
 
 
-def test_the_fit_module_has_one_door(table):
-    assert isinstance(fit.fit_slacks(MODELS["sbm"], table), fit.SlackFit)
+@pytest.mark.parametrize("model", [Russell(**FOUR), SlackBased(**FOUR, orientation="output"), MultiDirectional(**FOUR)])
+def test_compare(table, model):
+    found = model.fit(table)
+    compared = found.compare()
+    np.testing.assert_array_equal(compared.expected, found.efficiency)
+    assert all("bootstrap of DEA alone" in why for why in compared.withheld)
+
+
+@pytest.mark.parametrize("name", ["ram", "sbm", "mea none"])
+def test_compare_needs_a_side(table, name):
+    with pytest.raises(SpecificationError, match="compare needs an efficiency: orientation='input' or 'output'"):
+        MODELS[name].fit(table).compare()

@@ -1,4 +1,4 @@
-"""The largest weighted slacks, against plain programs, by their certificates, and where figures are tied or far apart."""
+"""The largest weighted slacks, against plain programs and by certificates, where figures are tied or far apart."""
 
 import numpy as np
 import pytest
@@ -99,9 +99,11 @@ def test_points_that_are_none_of_the_units(returns):
 def test_no_unit_stands_in_the_way_of_a_proof():
     x, y = np.array([[1.0], [2.0]]), np.array([[1.0], [2.0]])
     technology = Technology(x, y, (1.0, 1.0))
-    found = largest_slacks(
-        technology, x, y, np.ones(2), own=np.full(2, ARTIFICIAL), allowed=lambda at, low, high: np.zeros((len(at), high - low), dtype=bool)
-    )  # fmt: skip
+
+    def nobody(at, low, high):
+        return np.zeros((len(at), high - low), dtype=bool)
+
+    found = largest_slacks(technology, x, y, np.ones(2), own=np.full(2, ARTIFICIAL), allowed=nobody)
     assert found.status.tolist() == [INFEASIBLE, INFEASIBLE]
     assert np.isnan(found.total).all() and np.isnan(found.slack).all() and np.all(found.peer == -1)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 
 from benchmodels.frontier.measures.tables import peers_table, slacks_table, status_in_words, targets_table
-from benchmodels.frontier.scores import Scored, Scores, read_only, warn_of_few, warn_of_missing
+from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_few, warn_of_missing
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
 from benchmodels.kernels.technology import Technology, bounds_of
 from benchmodels.parallel import one_blas_thread
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from benchmodels.comparison import Better, Comparison
     from benchmodels.frontier.goods import Goods
+    from benchmodels.frontier.scores import Asked
     from benchmodels.kernels.additive import LargestSlacks
     from benchmodels.kernels.shared_simplex import Allowed
     from benchmodels.kernels.technology import Returns
@@ -181,3 +183,15 @@ class SlackFit(Scored):
         scores = self._scored(points, found, allowed)
         warn_of_missing(scores, "of the units evaluated ")
         return scores
+
+    def compare(
+        self, *, contrast: Literal["difference", "ratio"] = "ratio", better: Better | None = "low"
+    ) -> Comparison:
+        """Return observed against best practice, as `benchmodels.frontier.DEAFit.compare`; its uncertainty is withheld.
+
+        Raises
+        ------
+        SpecificationError
+            A measure of another orientation than 'input' or 'output'.
+        """
+        return compared(cast("Asked", self.model), self.goods, self.scores, contrast=contrast, better=better)

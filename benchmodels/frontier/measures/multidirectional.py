@@ -14,7 +14,7 @@ import pandas as pd
 from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier.measures.tables import movable, peers_table, slacks_table, status_in_words, targets_table
 from benchmodels.frontier.model import FrontierModel
-from benchmodels.frontier.scores import Scored, Scores, read_only, warn_of_few, warn_of_missing
+from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_few, warn_of_missing
 from benchmodels.kernels.faces import SecondPhase, second_phase
 from benchmodels.kernels.ideal_points import IdealPoints, towards_ideal
 from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL
@@ -25,6 +25,7 @@ from benchmodels.table import listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmodels.comparison import Better, Comparison
     from benchmodels.frontier.goods import Goods
 
     Floats = NDArray[np.float64]
@@ -235,6 +236,18 @@ class MultiDirectionalFit(Scored):
         scores = self._scored(points, self._found(points, np.full(len(points), ARTIFICIAL)))
         warn_of_missing(scores, "of the units evaluated ")
         return scores
+
+    def compare(
+        self, *, contrast: Literal["difference", "ratio"] = "ratio", better: Better | None = "low"
+    ) -> Comparison:
+        """Return observed against best practice, as `benchmodels.frontier.DEAFit.compare`; its uncertainty is withheld.
+
+        Raises
+        ------
+        SpecificationError
+            A measure of another orientation than 'input' or 'output'.
+        """
+        return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
 
 
 def _shares(points: Goods, found: IdealPoints) -> Floats:

@@ -162,6 +162,11 @@ class Additive(SlackModel):
             )
 
     @property
+    def orientation(self) -> Literal["none"]:
+        """All goods count."""
+        return "none"
+
+    @property
     def signed(self) -> bool:
         """Whether amounts below zero have a meaning: no answer depends on where zero is."""
         return bounds_of(self.returns) == _VARIABLE and self.weights != "mean"
