@@ -1,0 +1,16 @@
+"""Productivity over time: how much better units do than before, and how much of that is the frontier's."""
+
+from benchmodels.frontier.productivity.bootstrap import MalmquistBootstrap
+from benchmodels.frontier.productivity.changes import Changes
+from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Decomposition, decompositions
+from benchmodels.frontier.productivity.malmquist import Malmquist, MalmquistFit
+
+__all__ = [
+    "DECOMPOSITIONS",
+    "Changes",
+    "Decomposition",
+    "Malmquist",
+    "MalmquistBootstrap",
+    "MalmquistFit",
+    "decompositions",
+]
