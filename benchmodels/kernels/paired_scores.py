@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
 
 __all__ = ["paired_bandwidth", "paired_draws", "paired_replicates"]
 
@@ -87,6 +88,7 @@ def paired_replicates(
     used: Codes,
     made: Codes,
     reference: Codes,
+    inside: Mask | None = None,
 ) -> tuple[Floats, Codes]:
     """Hold points of two periods against pseudo-units of either, or of both.
 
@@ -105,6 +107,8 @@ def paired_replicates(
         Rows of which points use the inputs and make the outputs.
     reference : (k,) array of int
         0, 1: pseudo-units of the earlier, the later period; 2: of both.
+    inside : (r, n) array of bool, optional
+        Which pseudo-units a replicate has; all by default.
 
     Returns
     -------
@@ -115,8 +119,8 @@ def paired_replicates(
 
     Notes
     -----
-    A point against its own period begins at its own pseudo-unit, and needs no first phase. Pseudo-units that another
-    dominates are left out of the columns, but for that one.
+    A point against its own period begins at its own pseudo-unit, and needs no first phase. Sets are of the pseudo-units
+    of a replicate and period; all are solved in one call of `envelop`.
     """
     (x, y), (r, n), m = goods, ratio.shape, goods[0].shape[1]
     stretch = ratio.reshape(-1, 1)
@@ -124,11 +128,12 @@ def paired_replicates(
     pool_x, pool_y = (pool_x * stretch, pool_y) if side == "input" else (pool_x, pool_y / stretch)
     kinds = np.unique(reference)
     rows = [np.flatnonzero((later == kind) | (kind == 2)) for kind in kinds]
-    sets = [copy * n + some for copy in range(r) for some in rows]
+    kept = np.ones((r, n), dtype=np.bool_) if inside is None else inside
+    sets = [copy * n + some[kept[copy, some]] for copy in range(r) for some in rows]
     place = np.searchsorted(kinds, reference)
     member = (np.arange(r)[:, None] * len(kinds) + place).ravel()
-    inside = (used == made) & ((later[used] == reference) | (reference == 2))
-    own = np.where(inside, np.arange(r)[:, None] * n + used, ARTIFICIAL).ravel()
+    itself = (used == made) & ((later[used] == reference) | (reference == 2))
+    own = np.where(itself & kept[:, used], np.arange(r)[:, None] * n + used, ARTIFICIAL).ravel()
     points = [np.tile(x[used], (r, 1)), np.tile(y[made], (r, 1))]
     step = np.concatenate(points, axis=1)
     step[:, m:] *= side == "output"

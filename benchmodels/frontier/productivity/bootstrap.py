@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from benchmodels.errors import PartialResultWarning, SpecificationError
 from benchmodels.frontier.productivity.decompositions import Ask
 from benchmodels.frontier.productivity.simulated import ChangeCoverage, change_coverage
 from benchmodels.frontier.scores import read_only
+from benchmodels.kernels.frontier_bootstrap import rate
 from benchmodels.kernels.paired_scores import paired_bandwidth, paired_draws, paired_replicates
 from benchmodels.kernels.productivity import radial_distances
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-__all__ = ["BLOCK", "MalmquistBootstrap", "bootstrap_of"]
+__all__ = ["BLOCK", "Kind", "MalmquistBootstrap", "bootstrap_of"]
+
+Kind = Literal["simar-wilson-1999", "subsample"]
 
 # Replicates drawn together; a part of what makes the answer.
 BLOCK = 20
@@ -60,8 +63,9 @@ class MalmquistBootstrap:
         Of the logarithms: θ* − θ̂, of replicates; NaN where one has no answer.
     stalled : int
         Programs of replicates that were not solved, and are left out.
+    kind : {'simar-wilson-1999', 'subsample'}
     bandwidth : (T - 1,) array
-        Of each pair of periods.
+        Of each pair of periods; of subsamples the share of its units that are drawn.
     level : float
     coverage : ChangeCoverage
         Of intervals like these in simulated panels.
@@ -76,6 +80,7 @@ class MalmquistBootstrap:
     found: Floats
     errors: Floats
     stalled: int
+    kind: Kind
     bandwidth: Floats
     level: float
     coverage: ChangeCoverage
@@ -171,13 +176,16 @@ class _Pair:
     own: Floats
     joint: Codes
     bandwidth: float
+    subset: int
 
 
 def bootstrap_of(
     fit: MalmquistFit,
     *,
     replicates: int,
+    kind: Kind,
     bandwidth: float | None,
+    subset: float,
     level: float,
     rng: int | np.random.Generator | None,
     workers: int,
@@ -185,6 +193,9 @@ def bootstrap_of(
 ) -> MalmquistBootstrap:
     """Return what `MalmquistFit.bootstrap` documents."""
     model, changes = fit.model, fit.changes
+    if kind not in get_args(Kind):
+        raise SpecificationError(f"kind={kind!r}; allowed are {listed(get_args(Kind))}")
+    share("subset", subset, example=0.7)
     whole("replicates", replicates, least=_LEAST, what="enough for the tails of an interval")
     share("level", level)
     if model.reference not in ("contemporaneous", "biennial"):
@@ -194,21 +205,27 @@ def bootstrap_of(
         )
     if not isinstance(model.returns, str):
         raise SpecificationError(f"the bootstrap is of returns by name, not of bounds {model.returns!r}")
+    if kind == "subsample" and bandwidth is not None:
+        raise SpecificationError("bandwidth belongs to kind='simar-wilson-1999'")
     told = bandwidth is None or (isinstance(bandwidth, Real) and not isinstance(bandwidth, bool))
     if not told or (bandwidth is not None and not 0.0 < bandwidth < np.inf):
         raise SpecificationError(f"bandwidth={bandwidth!r}; give a number, in standard deviations, above 0")
-    pairs, found = _pairs(fit, bandwidth), generator(rng)
-    work = _work(fit, pairs)
+    pairs, found = _pairs(fit, kind, bandwidth, subset), generator(rng)
+    work = _work(fit, kind, pairs)
     parts = map_blocks(work, replicates, block=BLOCK, rng=found, workers=workers, least=_LEAST, progress=progress)
     with np.errstate(invalid="ignore"):
         errors = np.concatenate([part for part, _ in parts]) - np.log(changes.values)
+    if kind == "subsample":
+        # Errors of k units are smaller than those of the m of a subsample.
+        for pair in pairs:
+            errors[:, :, pair.at] *= pair.bandwidth ** rate(len(model.inputs) + len(model.outputs), bounds_of(_drawn_kind(fit)))
     resampled = MalmquistBootstrap(
         unit=changes.unit, earlier=changes.earlier, later=changes.later, names=changes.names, found=changes.values,
-        errors=errors, stalled=sum(lost for _, lost in parts), bandwidth=np.array([pair.bandwidth for pair in pairs]),
+        errors=errors, stalled=sum(lost for _, lost in parts), kind=kind, bandwidth=np.array([pair.bandwidth for pair in pairs]),
         level=level, rng=entropy(found),
         coverage=change_coverage(
             units=min((len(pair.joint) for pair in pairs), default=0), goods=len(model.inputs) + len(model.outputs),
-            decomposition=model.decomposition, reference=model.reference, orientation=model.orientation, level=level,
+            kind=kind, decomposition=model.decomposition, reference=model.reference, orientation=model.orientation, level=level,
         ),
     )  # fmt: skip
     _warn(resampled)
@@ -234,12 +251,15 @@ def _kind(fit: MalmquistFit, ask: Ask) -> Returns:
     return returns
 
 
-def _pairs(fit: MalmquistFit, bandwidth: float | None) -> list[_Pair]:
-    """Return what is drawn from in each pair of periods that some unit is there in."""
-    panel, pairs = fit.panel, fit.pairs
+def _drawn_kind(fit: MalmquistFit) -> Returns:
+    """Return the smallest technology that some part is made of: what is drawn within it lies within the others too."""
     kinds = {_kind(fit, ask) for ask in fit.model.asked}
-    # The smallest technology that some part is made of: what is drawn within it lies within the others too.
-    drawn = "vrs" if "vrs" in kinds else min(kinds)
+    return "vrs" if "vrs" in kinds else min(kinds)
+
+
+def _pairs(fit: MalmquistFit, kind: Kind, bandwidth: float | None, subset: float) -> list[_Pair]:
+    """Return what is drawn from in each pair of periods that some unit is there in."""
+    panel, pairs, drawn = fit.panel, fit.pairs, _drawn_kind(fit)
     periods, every = len(panel.period), np.arange(len(panel))
     own = radial_distances(
         panel.inputs, panel.outputs, bounds_of(drawn), fit.model.orientation, used=every, made=every,
@@ -259,13 +279,16 @@ def _pairs(fit: MalmquistFit, bandwidth: float | None) -> list[_Pair]:
                 f"{len(at)} units are there in both of {listed([panel.period[t], panel.period[t + 1]])}; the bootstrap "
                 "draws pairs of distances from 3 or more"
             )
+        units = len(np.unique(panel.who[rows]))
+        m = round(units**subset)
         h = paired_bandwidth(len(at)) if bandwidth is None else float(bandwidth)
-        found.append(_Pair(at, rows, panel.when[rows] - t, delta[rows], joint, h))
+        h = m / units if kind == "subsample" else h
+        found.append(_Pair(at, rows, panel.when[rows] - t, delta[rows], joint, h, m))
     return found
 
 
 def _work(
-    fit: MalmquistFit, pairs: list[_Pair]
+    fit: MalmquistFit, kind: Kind, pairs: list[_Pair]
 ) -> Callable[[int, np.random.Generator], tuple[Floats, int]]:
     model, panel, changes = fit.model, fit.panel, len(fit.pairs.who)
     asked, names = model.asked, fit.changes.names
@@ -275,14 +298,17 @@ def _work(
         whole, lost = np.full((size, len(names), changes), np.nan), 0
         for pair in pairs:
             logs: dict[Ask, Floats] = {}
-            ratio = _drawn(pair, size, rng) / pair.own
-            goods = panel.inputs[pair.rows], panel.outputs[pair.rows]
+            goods, who = (panel.inputs[pair.rows], panel.outputs[pair.rows]), panel.who[pair.rows]
+            if kind == "subsample":
+                ratio, inside = np.ones((size, len(pair.rows))), _subsets(who, pair.subset, size, rng)
+            else:
+                ratio, inside = _drawn(pair, size, rng) / pair.own, None
             for bounds in dict.fromkeys(kinds.values()):
                 some = [ask for ask in asked if kinds[ask] == bounds]
                 used, made = (np.concatenate([pair.joint[:, _row(ask, part)] for ask in some]) for part in (0, 1))
                 value, status = paired_replicates(
                     goods, ratio, bounds, model.orientation, later=pair.later, used=used, made=made,
-                    reference=np.repeat([_PLACE[ask.reference] for ask in some], len(pair.joint)),
+                    reference=np.repeat([_PLACE[ask.reference] for ask in some], len(pair.joint)), inside=inside,
                 )  # fmt: skip
                 lost += int(((status != OPTIMAL) & (status != INFEASIBLE)).sum())
                 logs |= zip(some, np.split(np.log(value), len(some), axis=1), strict=True)
@@ -291,6 +317,13 @@ def _work(
         return whole, lost
 
     return work
+
+
+def _subsets(who: Codes, m: int, size: int, rng: np.random.Generator) -> Mask:
+    """Draw which rows (size, n) are in subsamples of m units, each with all its periods."""
+    place = np.unique(who, return_inverse=True)[1]
+    order = rng.random((size, place.max() + 1)).argsort(axis=1).argsort(axis=1)
+    return np.asarray(order[:, place] < m)
 
 
 def _row(ask: Ask, part: int) -> int:

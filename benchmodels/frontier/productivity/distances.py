@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmodels.errors import DataError
 from benchmodels.kernels.productivity import radial_distances
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL
 from benchmodels.kernels.technology import bounds_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["ABSENT", "Pairs", "distances_of", "pairs_of", "references_of", "status_of"]
+__all__ = ["ABSENT", "Pairs", "asked_of", "distances_of", "pairs_of", "references_of", "status_of"]
 
 ABSENT = "absent"
 
@@ -52,6 +53,14 @@ class Pairs:
         """Whether the unit is there in both periods (p,)."""
         return np.asarray((self.earlier >= 0) & (self.later >= 0))
 
+    def spread(self, values: NDArray[Any], absent: float) -> NDArray[Any]:
+        """Return values of the pairs that are present, one kind after the other, as (kinds, p)."""
+        there = np.flatnonzero(self.present)
+        kinds = values.reshape(-1, len(there)) if len(there) else values.reshape(1, 0)
+        whole = np.full((len(kinds), len(self.who)), absent, dtype=values.dtype)
+        whole[:, there] = kinds
+        return whole
+
 
 def pairs_of(panel: Panel) -> Pairs:
     """Return the pairs of a panel: a unit is in those of which it is there in one of the periods."""
@@ -74,18 +83,11 @@ def references_of(panel: Panel, reference: Reference) -> list[Codes]:
     return [*own, *(panel.in_periods(t, t + 1) for t in range(last))] if reference == "biennial" else own
 
 
-def distances_of(
-    panel: Panel,
-    pairs: Pairs,
-    asked: Sequence[Ask],
-    *,
-    reference: Reference,
-    returns: Returns | tuple[float, float],
-    side: Side,
-) -> dict[Ask, tuple[Floats, Codes]]:
-    """Return efficiencies and statuses, (p,) each, of all distances asked; NaN and -1 where a unit is absent."""
-    sets, periods = references_of(panel, reference), len(panel.period)
-    there = np.flatnonzero(pairs.present)
+def asked_of(panel: Panel, pairs: Pairs, asked: Sequence[Ask], reference: Reference) -> tuple[Codes, Codes, Codes]:
+    """Return the rows used and made and the reference set of all distances asked, of the pairs that are present."""
+    periods, there = len(panel.period), np.flatnonzero(pairs.present)
+    if not len(there):
+        raise DataError("no unit is there in two neighbouring periods, so that there is no change to measure")
     earlier, later, pair = pairs.earlier[there], pairs.later[there], pairs.pair[there]
     places = {
         "earlier": pair,
@@ -98,23 +100,32 @@ def distances_of(
         "later used, earlier made": (later, earlier),
         "earlier used, later made": (earlier, later),
     }
-    found = {}
+    used, made = (np.concatenate([rows[ask.point][part] for ask in asked]) for part in (0, 1))
+    return used, made, np.concatenate([places[ask.reference] for ask in asked])
+
+
+def distances_of(
+    panel: Panel,
+    pairs: Pairs,
+    asked: Sequence[Ask],
+    *,
+    reference: Reference,
+    returns: Returns | tuple[float, float],
+    side: Side,
+) -> dict[Ask, tuple[Floats, Codes]]:
+    """Return efficiencies and statuses, (p,) each, of all distances asked; NaN and -1 where a unit is absent."""
+    sets, found = references_of(panel, reference), {}
     for kind in dict.fromkeys(ask.returns for ask in asked):
         some = [ask for ask in asked if ask.returns == kind]
+        used, made, member = asked_of(panel, pairs, some, reference)
         with one_blas_thread():
             # All years, and all that is asked of them, in one call.
             held = radial_distances(
                 panel.inputs, panel.outputs, bounds_of(returns if kind == "asked" else kind), side,
-                used=np.concatenate([rows[ask.point][0] for ask in some]),
-                made=np.concatenate([rows[ask.point][1] for ask in some]),
-                sets=sets, member=np.concatenate([places[ask.reference] for ask in some]),
+                used=used, made=made, sets=sets, member=member,
             )  # fmt: skip
-        for ask, value, status in zip(
-            some, np.split(held.value, len(some)), np.split(held.status, len(some)), strict=True
-        ):
-            whole, told = np.full(len(pairs.who), np.nan), np.full(len(pairs.who), -1, dtype=np.intp)
-            whole[there], told[there] = value, status
-            found[ask] = whole, told
+        both = pairs.spread(held.value, np.nan), pairs.spread(held.status, -1)
+        found |= {ask: (value, status) for ask, value, status in zip(some, *both, strict=True)}
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
-from benchmodels.frontier.productivity.bootstrap import MalmquistBootstrap, bootstrap_of
+from benchmodels.frontier.productivity.bootstrap import Kind, MalmquistBootstrap, bootstrap_of
 from benchmodels.frontier.productivity.changes import Changes, warn_of_changes
 from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Base, Name, Reference, asks, parts
 from benchmodels.frontier.productivity.distances import Pairs, distances_of, pairs_of, status_of
@@ -254,7 +254,9 @@ class MalmquistFit:
         self,
         *,
         replicates: int = 1000,
+        kind: Kind = "simar-wilson-1999",
         bandwidth: float | None = None,
+        subset: float = 0.7,
         level: float = 0.95,
         rng: int | np.random.Generator | None = None,
         workers: int = 1,
@@ -270,8 +272,13 @@ class MalmquistFit:
         Parameters
         ----------
         replicates : int, default 1000
+        kind : {'simar-wilson-1999', 'subsample'}, default 'simar-wilson-1999'
+            That bootstrap; or subsamples of units with both their periods, whose errors are larger by (k / m)^κ (Kneip,
+            Simar, Wilson 2008), so that where units are in the space of goods counts too.
         bandwidth : float, optional
             In standard deviations of both distances; None for (4 / (5 k))^(1/6) of k units.
+        subset : float, default 0.7
+            Subsamples are of m = k^subset of k units.
         level : float, default 0.95
         rng : int or Generator, optional
         workers : int, default 1
@@ -287,5 +294,6 @@ class MalmquistFit:
         Simar & Wilson (1999), Eur J Oper Res 115:459-471.
         """
         return bootstrap_of(
-            self, replicates=replicates, bandwidth=bandwidth, level=level, rng=rng, workers=workers, progress=progress
-        )
+            self, replicates=replicates, kind=kind, bandwidth=bandwidth, subset=subset, level=level, rng=rng,
+            workers=workers, progress=progress,
+        )  # fmt: skip

@@ -38,11 +38,11 @@ class ChangeCoverage:
 
 
 def change_coverage(
-    *, units: int, goods: int, decomposition: str, reference: str, orientation: str, level: float
+    *, kind: str, units: int, goods: int, decomposition: str, reference: str, orientation: str, level: float
 ) -> ChangeCoverage:
     """Return the least coverage of the simulated tables next to what is asked, smaller and larger."""
     table = _simulated()
-    asked = {"decomposition": decomposition, "reference": reference, "orientation": orientation}
+    asked = {"kind": kind, "decomposition": decomposition, "reference": reference, "orientation": orientation}
     rows = [row for row in table["rows"] if all(row[name] == value for name, value in asked.items())]
     rows = _beside(_beside(rows, "units", units), "goods", goods) if table["level"] == level else []
     if not rows:
