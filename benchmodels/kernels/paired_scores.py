@@ -11,7 +11,6 @@ from benchmodels.kernels.shared_simplex import ARTIFICIAL, INFEASIBLE, OPTIMAL
 from benchmodels.kernels.technology import Technology
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
     from benchmodels.kernels.productivity import Side
@@ -134,11 +133,11 @@ def paired_replicates(
     member = (np.arange(r)[:, None] * len(kinds) + place).ravel()
     itself = (used == made) & ((later[used] == reference) | (reference == 2))
     own = np.where(itself & kept[:, used], np.arange(r)[:, None] * n + used, ARTIFICIAL).ravel()
-    points = [np.tile(x[used], (r, 1)), np.tile(y[made], (r, 1))]
-    step = np.concatenate(points, axis=1)
+    at_x, at_y = np.tile(x[used], (r, 1)), np.tile(y[made], (r, 1))
+    step = np.concatenate([at_x, at_y], axis=1)
     step[:, m:] *= side == "output"
     step[:, :m] *= side == "input"
-    found = envelop(Technology(pool_x, pool_y, bounds), *points, step, own=own, sets=sets, member=member)
+    found = envelop(Technology(pool_x, pool_y, bounds), at_x, at_y, step, own=own, sets=sets, member=member)
     value = np.full(len(own), np.nan)
     known = found.status == OPTIMAL
     if side == "input":

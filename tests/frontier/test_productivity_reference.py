@@ -92,7 +92,8 @@ def test_dear(kind, decomposition, returns, base, side):
     asked = {"returns": returns, "orientation": side, "decomposition": decomposition, "base": base}
     frame = fitted(table, **ASKED["EconomyLong"], **asked).to_frame()
     names = {"mi": "index", "ec": "efficiency_change", "tc": "technical_change", "pech": "pure_efficiency_change",
-             "sech": "scale_change", "obtech": "output_bias", "ibtech": "input_bias", "matech": "magnitude"}  # fmt: skip
+             "sech": "scale_change", "obtech": "output_bias", "ibtech": "input_bias",
+             "matech": "magnitude"}  # fmt: skip
     met = 0
     for key, name in names.items():
         if result.get(key) is None or name not in frame:

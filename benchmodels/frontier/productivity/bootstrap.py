@@ -108,9 +108,7 @@ class MalmquistBootstrap:
         spread = self.std_error
         level = np.nanmax(spread, initial=0.0)
         with np.errstate(invalid="ignore"):
-            return np.asarray(
-                (self.missing > _MISSING) | ~(spread > _ROUNDING * level) | ~np.isfinite(self.found)
-            )
+            return np.asarray((self.missing > _MISSING) | ~(spread > _ROUNDING * level) | ~np.isfinite(self.found))
 
     @property
     def bias(self) -> Floats:
@@ -140,7 +138,7 @@ class MalmquistBootstrap:
     def to_frame(self) -> pd.DataFrame:
         """Return one row a unit, pair of periods and part.
 
-        Columns ``unit, from, to, part, change``; ``corrected`` for bias, and ``lower, upper``, the ends of the interval;
+        Columns ``unit, from, to, part, change``; ``corrected`` for bias, and ``lower, upper``, ends of the interval;
         ``bias, std_error`` of the logarithm; ``verdict``: 'progress' or 'regress' where the interval lies on one side
         of 1, 'undecided' where it does not, one change at a time; 'withheld' where the intervals of such panels were
         not seen to hold as often as they say (`ChangeCoverage`), or there is none; ``missing``, the share of replicates
@@ -192,48 +190,60 @@ def bootstrap_of(
     progress: Callable[[int], None] | None,
 ) -> MalmquistBootstrap:
     """Return what `MalmquistFit.bootstrap` documents."""
+    _check(fit, replicates, kind, bandwidth, subset, level)
     model, changes = fit.model, fit.changes
-    if kind not in get_args(Kind):
-        raise SpecificationError(f"kind={kind!r}; allowed are {listed(get_args(Kind))}")
-    share("subset", subset, example=0.7)
-    whole("replicates", replicates, least=_LEAST, what="enough for the tails of an interval")
-    share("level", level)
-    if model.reference not in ("contemporaneous", "biennial"):
-        raise SpecificationError(
-            f"the bootstrap draws the frontiers of two neighbouring periods; with reference={model.reference!r} those "
-            "of others count too. Ask for reference='contemporaneous' or 'biennial'"
-        )
-    if not isinstance(model.returns, str):
-        raise SpecificationError(f"the bootstrap is of returns by name, not of bounds {model.returns!r}")
-    if kind == "subsample" and bandwidth is not None:
-        raise SpecificationError("bandwidth belongs to kind='simar-wilson-1999'")
-    told = bandwidth is None or (isinstance(bandwidth, Real) and not isinstance(bandwidth, bool))
-    if not told or (bandwidth is not None and not 0.0 < bandwidth < np.inf):
-        raise SpecificationError(f"bandwidth={bandwidth!r}; give a number, in standard deviations, above 0")
     pairs, found = _pairs(fit, kind, bandwidth, subset), generator(rng)
     work = _work(fit, kind, pairs)
     parts = map_blocks(work, replicates, block=BLOCK, rng=found, workers=workers, least=_LEAST, progress=progress)
     with np.errstate(invalid="ignore"):
         errors = np.concatenate([part for part, _ in parts]) - np.log(changes.values)
+    goods = len(model.inputs) + len(model.outputs)
     if kind == "subsample":
         # Errors of k units are smaller than those of the m of a subsample.
         for pair in pairs:
-            errors[:, :, pair.at] *= pair.bandwidth ** rate(len(model.inputs) + len(model.outputs), bounds_of(_drawn_kind(fit)))
+            errors[:, :, pair.at] *= pair.bandwidth ** rate(goods, bounds_of(_drawn_kind(fit)))
+    coverage = change_coverage(
+        units=min((len(pair.joint) for pair in pairs), default=0), goods=goods, kind=kind,
+        decomposition=model.decomposition, reference=model.reference, returns=str(model.returns),
+        orientation=model.orientation, level=level,
+    )  # fmt: skip
     resampled = MalmquistBootstrap(
         unit=changes.unit, earlier=changes.earlier, later=changes.later, names=changes.names, found=changes.values,
-        errors=errors, stalled=sum(lost for _, lost in parts), kind=kind, bandwidth=np.array([pair.bandwidth for pair in pairs]),
-        level=level, rng=entropy(found),
-        coverage=change_coverage(
-            units=min((len(pair.joint) for pair in pairs), default=0), goods=len(model.inputs) + len(model.outputs),
-            kind=kind, decomposition=model.decomposition, reference=model.reference, orientation=model.orientation, level=level,
-        ),
+        errors=errors, stalled=sum(lost for _, lost in parts), kind=kind,
+        bandwidth=np.array([pair.bandwidth for pair in pairs]), level=level, coverage=coverage, rng=entropy(found),
     )  # fmt: skip
     _warn(resampled)
     return resampled
 
 
+def _check(
+    fit: MalmquistFit, replicates: int, kind: Kind, bandwidth: float | None, subset: float, level: float
+) -> None:
+    """Raise where a bootstrap cannot be meant."""
+    reference, returns = fit.model.reference, fit.model.returns
+    if kind not in get_args(Kind):
+        raise SpecificationError(f"kind={kind!r}; allowed are {listed(get_args(Kind))}")
+    share("subset", subset, example=0.6)
+    whole("replicates", replicates, least=_LEAST, what="enough for the tails of an interval")
+    share("level", level)
+    if reference not in ("contemporaneous", "biennial"):
+        raise SpecificationError(
+            f"the bootstrap draws the frontiers of two neighbouring periods; with reference={reference!r} those of "
+            "others count too. Ask for reference='contemporaneous' or 'biennial'"
+        )
+    if not isinstance(returns, str):
+        raise SpecificationError(f"the bootstrap is of returns by name, not of bounds {returns!r}")
+    if bandwidth is None:
+        return
+    if kind == "subsample":
+        raise SpecificationError("bandwidth belongs to kind='simar-wilson-1999'")
+    number = isinstance(bandwidth, Real) and not isinstance(bandwidth, bool)
+    if not number or not 0.0 < bandwidth < np.inf:
+        raise SpecificationError(f"bandwidth={bandwidth!r}; give a number, in standard deviations, above 0")
+
+
 def _warn(found: MalmquistBootstrap) -> None:
-    lost = found.withheld.any(axis=0)
+    lost = np.asarray(found.withheld.any(axis=0))
     if lost.any() or found.stalled:
         warnings.warn(
             f"{int(lost.sum())} of {len(lost)} changes have no interval for some part (no change found, or frontiers "

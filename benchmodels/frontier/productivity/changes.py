@@ -96,7 +96,7 @@ class Changes:
         # A missing change would be jumped over; nothing behind it is known.
         lost = frame[names].isna().groupby(frame["unit"], sort=False).cummax()
         if self.scale == "ratio":
-            whole = np.exp(np.log(frame[names]).groupby(frame["unit"], sort=False).cumsum())
+            whole = frame[names].transform(np.log).groupby(frame["unit"], sort=False).cumsum().transform(np.exp)
         else:
             whole = by[names].cumsum()
         frame[names] = whole.mask(lost)
@@ -118,12 +118,12 @@ class Changes:
         names, keys = list(self.names), ["from", "to"] if over == "units" else ["unit"]
         frame = self.to_frame()
         if self.scale == "ratio":
-            frame[names] = np.log(frame[names])
+            frame[names] = frame[names].transform(np.log)
         frame.loc[frame[names].isna().any(axis=1), names] = np.nan
         by = frame.groupby(keys, sort=False)
         mean = by[names].mean()
         if self.scale == "ratio":
-            mean = np.exp(mean)
+            mean = mean.transform(np.exp)
         mean.insert(0, "changes", by["index"].count())
         return mean.reset_index()
 

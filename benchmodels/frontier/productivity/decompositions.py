@@ -186,9 +186,7 @@ def _caught(get: Callable[[Ask], Floats], returns: Literal["asked", "crs", "vrs"
     return get(Ask(returns, "later", "later")) - get(Ask(returns, "earlier", "earlier"))
 
 
-def _index(
-    get: Callable[[Ask], Floats], returns: Literal["asked", "crs", "vrs"], common: bool, base: Base
-) -> Floats:
+def _index(get: Callable[[Ask], Floats], returns: Literal["asked", "crs", "vrs"], common: bool, base: Base) -> Floats:
     references: tuple[Literal["earlier", "later", "common"], ...] = (
         ("common",) if common else ("earlier", "later") if base == "both" else (base,)
     )

@@ -114,7 +114,8 @@ def distances_of(
     side: Side,
 ) -> dict[Ask, tuple[Floats, Codes]]:
     """Return efficiencies and statuses, (p,) each, of all distances asked; NaN and -1 where a unit is absent."""
-    sets, found = references_of(panel, reference), {}
+    sets = references_of(panel, reference)
+    found: dict[Ask, tuple[Floats, Codes]] = {}
     for kind in dict.fromkeys(ask.returns for ask in asked):
         some = [ask for ask in asked if ask.returns == kind]
         used, made, member = asked_of(panel, pairs, some, reference)

@@ -256,7 +256,7 @@ class MalmquistFit:
         replicates: int = 1000,
         kind: Kind = "simar-wilson-1999",
         bandwidth: float | None = None,
-        subset: float = 0.7,
+        subset: float = 0.6,
         level: float = 0.95,
         rng: int | np.random.Generator | None = None,
         workers: int = 1,
@@ -277,7 +277,7 @@ class MalmquistFit:
             Simar, Wilson 2008), so that where units are in the space of goods counts too.
         bandwidth : float, optional
             In standard deviations of both distances; None for (4 / (5 k))^(1/6) of k units.
-        subset : float, default 0.7
+        subset : float, default 0.6
             Subsamples are of m = k^subset of k units.
         level : float, default 0.95
         rng : int or Generator, optional

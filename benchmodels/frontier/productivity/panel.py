@@ -178,7 +178,9 @@ def _sorted(column: pd.Series[Any], role: str, name: str) -> tuple[NDArray[np.ob
         try:
             met = sorted(set(column.tolist()))
         except TypeError as error:
-            raise DataError(f"the {role} column {name!r} mixes kinds that have no order; make it one of them") from error
+            raise DataError(
+                f"the {role} column {name!r} mixes kinds that have no order; make it one of them"
+            ) from error
     place = {label: i for i, label in enumerate(met)}
     labels = np.empty(len(met), dtype=object)
     labels[:] = met

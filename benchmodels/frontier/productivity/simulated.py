@@ -38,11 +38,20 @@ class ChangeCoverage:
 
 
 def change_coverage(
-    *, kind: str, units: int, goods: int, decomposition: str, reference: str, orientation: str, level: float
+    *,
+    kind: str,
+    units: int,
+    goods: int,
+    decomposition: str,
+    reference: str,
+    returns: str,
+    orientation: str,
+    level: float,
 ) -> ChangeCoverage:
     """Return the least coverage of the simulated tables next to what is asked, smaller and larger."""
     table = _simulated()
-    asked = {"kind": kind, "decomposition": decomposition, "reference": reference, "orientation": orientation}
+    asked = {"kind": kind, "decomposition": decomposition, "reference": reference, "returns": returns}
+    asked["orientation"] = orientation
     rows = [row for row in table["rows"] if all(row[name] == value for name, value in asked.items())]
     rows = _beside(_beside(rows, "units", units), "goods", goods) if table["level"] == level else []
     if not rows:
