@@ -83,12 +83,13 @@ def one(n, inputs, outputs, seed, kinds=KINDS, returns="vrs", orientation="input
             low, high = resampled.interval
             held = (np.log(low) <= truth + 1e-9) & (truth - 1e-9 <= np.log(high))
             found[kind] = dict(zip(PARTS, held[known].mean(axis=0) if known.any() else [np.nan] * 5, strict=True))
-            found[kind] |= {"withheld": 1 - known.mean(), "best": np.nan, "may_be_best": np.nan}
+            found[kind] |= {"withheld": 1 - known.mean(), "best": np.nan, "ranks": np.nan}
             if known.any():
                 told = resampled.best().set_index("group")
                 worth = pd.Series(sign * truth[:, PARTS.index("corrected")], gains.groups.name)[told.index]
-                rank = worth.rank(ascending=False, method="min")
-                found[kind]["best"] = bool(told["may_be_best"][worth.idxmax()])
+                # Those that are equal but for rounding share a rank.
+                rank = worth.round(9).rank(ascending=False, method="min")
+                found[kind]["best"] = bool(told["may_be_best"][(rank == 1).to_numpy()].all())
                 found[kind]["ranks"] = bool(((told["best_rank"] <= rank) & (rank <= told["worst_rank"])).all())
                 found[kind]["may_be_best"] = told["may_be_best"].mean()
     return found

@@ -173,10 +173,13 @@ class MergerBootstrap:
 
     @cached_property
     def held(self) -> dict[str, float]:
-        """How often the intervals of each part, and ``best``, held in simulations like this; NaN where none are."""
+        """How often intervals of each part held in simulations like this; NaN where none are.
+
+        And ``best``: how often the best group was among those that may be; ``ranks``: how often all ranks held.
+        """
         model, goods = self.gains.fit.model, self.gains.fit.goods
         if not self.by_rule:
-            return dict.fromkeys((*PARTS, "best"), float("nan"))
+            return dict.fromkeys((*PARTS, "best", "ranks"), float("nan"))
         return held_in(
             self.kind, returns=model.returns, orientation=model.orientation, units=len(goods),
             goods=goods.goods.shape[1], level=self.level,
@@ -241,7 +244,9 @@ class MergerBootstrap:
         interval are left out and may be the best as well.
 
         Columns ``group, value, lower, upper, best_rank, worst_rank, may_be_best``: rank 1 has most to gain, and the
-        ranks hold for all groups together.
+        ranks are meant to hold for all groups together; ``held``, in which share of simulated tables all of them did
+        (NaN where that was not simulated; where it is far below the level, trust ``may_be_best`` alone, whose share is
+        ``self.held["best"]``). Simulated for ``part="corrected"``, of 30 groups.
 
         Parameters
         ----------
@@ -253,14 +258,15 @@ class MergerBootstrap:
             No group has an interval; another part.
         """
         place = self._place(part)
-        at = np.flatnonzero((self.withheld == "") & (self.std_error[:, place] > 0))
+        at = np.flatnonzero(self.withheld == "")
         if not len(at):
             raise SpecificationError("no group has an interval, so that nothing can be said of which is the best")
-        error, value = self.std_error[at, place], self.log[at, place]
+        # What is known without error, as size under constant returns, differs by rounding alone.
+        error, value = np.maximum(self.std_error[at, place], _ROUNDING), self.log[at, place]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             largest = np.nanmax(np.abs(self.errors[:, at, place]) / error, axis=1)
-        far = float(np.nanquantile(largest, self.level)) * error
+        far = np.maximum(float(np.nanquantile(largest, self.level)) * error, _ROUNDING)
         # Worth is high where there is much to gain.
         sign = -1.0 if self.gains.fit.model.orientation == "input" else 1.0
         low, high = sign * value - far, sign * value + far
@@ -276,6 +282,7 @@ class MergerBootstrap:
                 "best_rank": best,
                 "worst_rank": worst,
                 "may_be_best": best == 1,
+                "held": self.held["ranks"] if part == "corrected" else np.nan,
             }
         )
         order = np.argsort(-sign * value, kind="stable")

@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["held_in"]
 
 _FILE = "coverage.json"
-_NAMES = ("total", "learning", "harmony", "size", "corrected", "best")
+_NAMES = ("total", "learning", "harmony", "size", "corrected", "best", "ranks")
 
 
 def held_in(kind: str, *, returns: str, orientation: str, units: int, goods: int, level: float) -> dict[str, float]:
