@@ -153,13 +153,13 @@ def share_beyond(statistic: Floats, replicates: Floats) -> Floats:
 
 
 def null_worlds(
-    inputs: Floats, outputs: Floats, side: Side, scores: Floats, rngs: Sequence[np.random.Generator],
+    inputs: Floats, outputs: Floats, side: Side, scores: Floats, pool: Floats, rngs: Sequence[np.random.Generator],
     strata: Codes | None = None,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Return tables (r, n, m), (r, n, s) in which the null hypothesis is true.
 
     Each unit is moved to the frontier that the null hypothesis allows, and from there back by an efficiency drawn from
-    those of all units, with replacement, or from those of its kind.
+    the pool of all units, with replacement, or from that of its kind.
 
     Parameters
     ----------
@@ -167,6 +167,8 @@ def null_worlds(
     side : {'input', 'output'}
     scores : (n,) array
         Efficiencies, 0 to 1, against that frontier.
+    pool : (n,) array
+        Efficiencies that are drawn from, `null_scores`.
     rngs : sequence of r Generator
     strata : (n,) array of int, optional
 
@@ -179,7 +181,7 @@ def null_worlds(
     for row, rng in zip(drawn, rngs, strict=True):
         for kind in np.unique(kinds):
             mine = np.flatnonzero(kinds == kind)
-            row[mine] = scores[rng.choice(mine, len(mine))]
+            row[mine] = pool[rng.choice(mine, len(mine))]
     factor = (scores / drawn)[:, :, None]
     if side == "input":
         return inputs * factor, np.broadcast_to(outputs, (len(rngs), *outputs.shape))
@@ -264,6 +266,22 @@ def coordinates(inputs: Floats, outputs: Floats, side: Side) -> Floats:
     return np.concatenate([np.arctan2(moving[:, 1:], moving[:, :1]), still], axis=1)
 
 
-def null_scores(inputs: Floats, outputs: Floats, side: Side, rule: Rule) -> Floats:
-    """Return the efficiencies (n,) of units against the frontier that the null hypothesis allows."""
-    return own_scores(inputs, outputs, side, rule.tight, [np.arange(len(inputs))])[0]
+def null_scores(
+    inputs: Floats, outputs: Floats, side: Side, rule: Rule, strata: Codes | None = None
+) -> tuple[Floats, Floats]:
+    """Return the efficiencies (n,) of units against the frontier that the null hypothesis allows, and a pool of them.
+
+    With kinds of units the pool is of efficiencies against the frontier of each kind alone. They are the same under the
+    null hypothesis, but where it is false no unit of a kind comes near to the frontier of all, and tables of such units
+    would tell nothing of the test's law: drawn from them, the separability test of 98 units with two goods found an
+    alternative in a tenth of the tables that it finds in all of by this pool.
+    """
+    every = np.arange(len(inputs))
+    if strata is None:
+        scores = own_scores(inputs, outputs, side, rule.tight, [every])[0]
+        return scores, scores
+    kinds = [np.flatnonzero(strata == kind) for kind in np.unique(strata)]
+    scores, *parts = own_scores(inputs, outputs, side, rule.tight, [every, *kinds])
+    pool = np.empty(len(inputs))
+    pool[np.concatenate(kinds)] = np.concatenate(parts)
+    return scores, pool

@@ -1,8 +1,8 @@
 """Means of efficiencies over samples, each held against its own frontier, and the bias that frontier brings in.
 
 A frontier found lies within the true one, so that units look better than they are, by an amount that falls as the
-number of units to the power -κ. Halving a sample shows how fast: the generalised jackknife. That makes a law of large numbers
-into a central limit theorem, and two samples into a test.
+number of units to the power -κ. Halving a sample shows how fast: the generalised jackknife. That makes of a mean one
+that is normal around the true one, and of two samples a test.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ so that it goes on where it was stopped, and ``size.json`` beside the tests' cod
 
 Bootstraps are judged by the warp-speed method of Giacomini, Politis & White (2013), Econom Theory 29:567-589: each
 table has two replicates of its own (one under the alternative), and its statistic is held against those of all tables.
+Cells that no rows are of were not simulated: their time is told beside.
 """
 
 from __future__ import annotations
@@ -49,9 +50,12 @@ LEVELS = (0.01, 0.05, 0.10)
 SPLITS, HALVINGS, HALVINGS_OF_MEANS = 10, 3, 20
 GOODS = {2: (1, 1), 3: (2, 1), 4: (2, 2)}
 UNITS = (98, 300)
+# Tables of so many units have one replicate each, and there are half as many of them under the alternative.
+LARGE = 300
 # Of tables of many units one split alone is simulated; the time of all splits is projected.
 MANY = 1000
 SPREAD = 0.3
+SPLIT = ("mean", "kolmogorov")
 FUNCTIONS = [
     "kernels/frontier_hypotheses.py:_halved",
     "kernels/frontier_hypotheses.py:association",
@@ -110,16 +114,16 @@ def worlds(question, true, n, goods, rng):
 
 def by_splits(question, estimator, n, goods, true, draws, splits):
     """Return p-values by statistic."""
-    copies = 0 if splits == 1 else 2 if true else 1
+    copies = 0 if splits == 1 else 2 if true and n < LARGE else 1
     found, pool = [], []
-    for seed in range(draws):
+    for seed in range(draws if true or n < LARGE else draws // 2):
         rng = np.random.default_rng([seed, n, goods, len(question)])
         x, y, kinds = worlds(question, true, n, goods, rng)
         children = rng.spawn(1 + copies)
         a, b = x[None], y[None]
         if copies:
-            scores = null_scores(x, y, "input", rule_of(question, estimator, goods))
-            more = null_worlds(x, y, "input", scores, children[1:], kinds)
+            scores = null_scores(x, y, "input", rule_of(question, estimator, goods), kinds)
+            more = null_worlds(x, y, "input", *scores, children[1:], kinds)
             a, b = np.concatenate([a, more[0]]), np.concatenate([b, more[1]])
         told = split_statistics(
             a, b, "input", question, estimator=estimator, splits=splits, halvings=HALVINGS, rngs=children, strata=kinds
@@ -198,23 +202,19 @@ def smoothed(question, n, goods, true, draws):
 
 def cells():
     """Yield what is simulated, the cheap and the small first."""
-    for n in (*UNITS, MANY):
+    for n in UNITS:
         for goods in GOODS:
-            for estimator in ("vrs", "crs", "fdh"):
-                yield "means", estimator, n, goods
-            if n in UNITS:
-                yield "returns-2002", "crs", n, goods
-                yield "independence", "vrs", n, goods
-        if n in UNITS:
-            for goods in GOODS:
-                for question, estimator in ASKED:
-                    yield question, estimator, n, goods
+            for question, estimator in ASKED:
+                yield question, estimator, n, goods
+            for question, estimator in WHOLE:
+                yield question, estimator, n, goods
     for goods in GOODS:
-        for question, estimator in ASKED:
+        for question, estimator in (*ASKED, *WHOLE[:3]):
             yield question, estimator, MANY, goods
 
 
 ASKED = (("separability", "fdh"), ("convexity", "vrs"), ("returns", "vrs"), ("separability", "vrs"))
+WHOLE = (("means", "vrs"), ("means", "crs"), ("means", "fdh"), ("returns-2002", "crs"), ("independence", "vrs"))
 
 
 def cell(question, estimator, n, goods, draws):
@@ -231,9 +231,9 @@ def cell(question, estimator, n, goods, draws):
     seconds = time.process_time() - started
     rows = []
     for name, p in both[0].items():
-        boot = name not in ("one split", "means", "interval")
+        boot = 0 if name in ("one split", "means", "interval") else 1 if name in SPLIT and n >= LARGE else 2
         row = {"test": question, "statistic": name, "estimator": estimator, "units": n, "goods": goods}
-        row |= {"tables": len(p), "replicates": 2 * len(p) if boot else 0}
+        row |= {"tables": len(p), "replicates": boot * len(p)}
         row |= {f"size_{level:g}": round(float(np.mean(p <= level)), 4) for level in LEVELS}
         other = both[1].get(name)
         row |= {f"power_{x:g}": None if other is None else round(float(np.mean(other <= x)), 4) for x in LEVELS}
