@@ -87,7 +87,7 @@ def draw(n, goods, rng, *, scale=1.0, level=1.0, spread=SPREAD):
     """
     m, s = GOODS[goods]
     x = rng.uniform(10, 100, (n, m))
-    u = np.abs(rng.normal(0, 1, n)) * spread(x) if callable(spread) else np.abs(rng.normal(0, 1, n)) * spread
+    u = np.abs(rng.normal(0, 1, n)) * spread
     mix = np.sqrt(rng.dirichlet(np.ones(s), n))
     return x, mix * (np.prod(x ** (scale / m), axis=1) * np.exp(-u) * level)[:, None]
 
@@ -174,9 +174,10 @@ def smoothed(question, n, goods, true, draws):
         if question == "returns-2002":
             x, y = draw(n, goods, rng, scale=1.0 if true else 0.8)
         else:
-            x, y = draw(
-                n, goods, rng, scale=0.9, spread=SPREAD if true else lambda x: 0.1 + 0.4 * (x[:, 0] - 10.0) / 90.0
-            )
+            # From the frontier inwards, so that what is made, and the mix, have nothing to do with waste; or have.
+            x, y = draw(n, goods, rng, scale=0.9, spread=0.0)
+            spread = SPREAD if true else 0.1 + 0.4 * (x[:, 0] - 10.0) / 90.0
+            x = x * np.exp(spread * np.abs(rng.normal(0, 1, n)))[:, None]
         every = [np.arange(n)]
         variable = own_scores(x, y, "input", "vrs", every)[0]
         if question == "returns-2002":

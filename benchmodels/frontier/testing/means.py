@@ -227,8 +227,8 @@ def compare_means(
     Of two kinds T = (μ̂₁ - μ̂₂ - (B̂₁ - B̂₂)) / √(σ̂₁² / n₁ + σ̂₂² / n₂), two-sided, of which the sign is by the order of
     names; of more the Wald statistic that all are the same, by the same errors and the χ² law (ours, not the paper's).
     A difference is one of distances from frontiers that may themselves be different: `check_separability` asks of
-    these. Simulated were two kinds of as many units; with fewer of one the table counts as one of twice the smaller, and
-    with more kinds the verdict is withheld.
+    these. Simulated were two kinds of as many units; with fewer of one the table counts as one of twice the smaller,
+    and with more kinds the verdict is withheld.
 
     References
     ----------

@@ -213,8 +213,8 @@ def check_separability(
     other half held against all of it, as Daraio, Simar and Wilson (2018) do for discrete surroundings; each corrected
     for its bias, by kind where the frontier is. **Numbers are cut into slices**, instead of their kernel with its
     bandwidth: the null hypothesis is the same, but a frontier that moves within slices alone is not found. In the
-    bootstrap efficiencies are drawn from the unit's own kind, found against it alone. Simulated were two kinds of as many units; with more the
-    verdict is withheld, with fewer of one the table counts as one of twice the smaller.
+    bootstrap efficiencies are drawn from the unit's own kind, found against it alone. Simulated were two kinds of as
+    many units; with more the verdict is withheld, with fewer of one the table counts as one of twice the smaller.
 
     References
     ----------
