@@ -36,8 +36,12 @@ __all__ = ["Composed", "compose", "compose_again", "corners_of", "share_ranges"]
 
 # Combinations of bounds that are tried for a corner, and corners that a program has as goods.
 _TRIED, _CORNERS = 300_000, 300
+# Programs with goods of their own that are solved together.
+_TOGETHER = 1000
 # Of shares, which are of order 1: what is met, and what is the same.
 _MET = 1e-10
+# Of distances in steps.
+_ZERO = 1e-12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -218,7 +222,7 @@ def _one(group: _Group, corners: Floats | None) -> Composed:
     found = envelop(technology, *goods, own=group.units)
     phase = second_phase(technology, *goods, found, own=group.units, weights=1.0 / _ranged(group.goods))
     return Composed(
-        beta=found.beta,
+        beta=_unrounded(found.beta),
         share=found.price,
         peer=phase.peer,
         weight=phase.weight,
@@ -227,6 +231,11 @@ def _one(group: _Group, corners: Floats | None) -> Composed:
         status=np.where(phase.status == OPTIMAL, found.status, phase.status),
         residual=np.maximum.reduce([found.primal_residual, found.dual_residual, found.gap]),
     )
+
+
+def _unrounded(beta: Floats) -> Floats:
+    """Return distances of which those that are zero but for rounding are: units on the frontier are equal."""
+    return np.where(np.abs(beta) <= _ZERO, 0.0, beta)
 
 
 def _ranged(goods: Floats) -> Floats:
@@ -256,35 +265,46 @@ def compose_again(
     (r, k) array
         NaN without an answer.
     """
+    k = len(points[0])
     if corners is not None and np.any(steps != steps[0]):
-        return np.stack([_again_alone(better, steps, corners, sets, at) for at in np.stack(points, axis=1)], axis=1)
-    every, member = np.concatenate(points), np.repeat(np.arange(len(sets)), len(points[0]))
+        some = max(1, _TOGETHER // k)
+        parts = [slice(low, low + some) for low in range(0, len(sets), some)]
+        return np.concatenate([_each_alone(better, steps, corners, sets[at], points[at]) for at in parts])
+    every, member = np.concatenate(points), np.repeat(np.arange(len(sets)), k)
     inside = np.concatenate([np.isin(some, units) for some, units in zip(points, sets, strict=True)])
     group = _groups(better, steps, corners)[0]
     own = np.where(inside, every, ARTIFICIAL)
-    return _solved(group.goods, every, group.step[every], own, sets, member).reshape(len(sets), -1)
+    return _solved(group.goods, every, group.step[every], own, sets, member).reshape(len(sets), k)
 
 
-def _again_alone(better: Floats, steps: Floats, corners: Floats, sets: Sequence[Codes], at: Codes) -> Floats:
-    """Return the distances (r,) of one unit, rows ``at`` (r,), which has goods of its own in each of r sets."""
-    first = np.append(0, np.cumsum([len(units) + 1 for units in sets]))
-    goods, own = np.empty((first[-1], len(corners))), np.full(len(sets), ARTIFICIAL)
-    for j, (units, row) in enumerate(zip(sets, at, strict=True)):
-        goods[first[j] : first[j + 1]] = _shifted(better[np.append(units, row)] / steps[row]) @ corners.T
-        place = int(np.searchsorted(units, row))
-        if place < len(units) and units[place] == row:
-            own[j] = first[j] + place
-    reference = [np.arange(low, high - 1) for low, high in itertools.pairwise(first)]
-    ones, points = np.ones((len(sets), len(corners))), first[1:] - 1
-    return _solved(goods, points, ones, own, reference, np.arange(len(sets)))
-
-
-def _solved(
-    goods: Floats, points: Codes, step: Floats, own: Codes, sets: Sequence[Codes], member: Codes
+def _each_alone(
+    better: Floats, steps: Floats, corners: Floats, sets: Sequence[Codes], points: Sequence[Codes]
 ) -> Floats:
+    """Return the distances (r, k) of units whose steps are their own: each has goods of its own in each set."""
+    pool, own, reference, last = [], [], [], 0
+    for units, rows in zip(sets, points, strict=True):
+        n, k = len(units), len(rows)
+        # The unit itself stands behind those that it is held against.
+        goods = np.concatenate([np.tile(better[units], (k, 1, 1)), better[rows][:, None]], axis=1)
+        goods /= steps[rows][:, None]
+        spread = np.ptp(goods, axis=1, keepdims=True)
+        goods += np.where(spread > 0, spread, 1.0) - goods.min(axis=1, keepdims=True)
+        pool.append((goods @ corners.T).reshape(k * (n + 1), -1))
+        first = last + (n + 1) * np.arange(k)
+        place = np.minimum(np.searchsorted(units, rows), n - 1)
+        own.append(np.where(units[place] == rows, first + place, ARTIFICIAL))
+        reference += [np.arange(low, low + n) for low in first]
+        last += k * (n + 1)
+    every = np.array([units[-1] + 1 for units in reference])
+    ones, member = np.ones((len(every), len(corners))), np.arange(len(every))
+    found = _solved(np.concatenate(pool), every, ones, np.concatenate(own), reference, member)
+    return found.reshape(len(sets), -1)
+
+
+def _solved(goods: Floats, points: Codes, step: Floats, own: Codes, sets: Sequence[Codes], member: Codes) -> Floats:
     technology, none = _technology(goods), np.empty((len(points), 0))
     found = envelop(technology, none, goods[points], step, own=own, sets=sets, member=member)
-    return np.where(found.status == OPTIMAL, found.beta, np.nan)
+    return np.where(found.status == OPTIMAL, _unrounded(found.beta), np.nan)
 
 
 def share_ranges(better: Floats, steps: Floats, corners: Floats | None, beta: Floats) -> tuple[Floats, Floats]:
