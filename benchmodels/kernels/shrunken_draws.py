@@ -185,8 +185,8 @@ def between_covariance(value: Floats, cover: Floats) -> tuple[Floats, Floats]:
 
 def _weighted(value: Floats, cover: Floats, between: Floats) -> tuple[Floats, Floats, Floats]:
     """Return weights (k, s, s), the covariance of the mean that they give, and the distances from it (k, s)."""
-    weight: Floats = np.linalg.inv(between + cover)
-    inverse: Floats = np.linalg.inv(weight.sum(axis=0))
+    weight = np.asarray(np.linalg.inv(between + cover), dtype=np.float64)
+    inverse = np.asarray(np.linalg.inv(weight.sum(axis=0)), dtype=np.float64)
     return weight, inverse, value - inverse @ np.einsum("kqr,kr->q", weight, value)
 
 

@@ -303,15 +303,20 @@ def with_uncertainty(comparison: Comparison, fit: BenefitOfTheDoubtFit, found: C
     same = isinstance(found, CompositeUncertainty) and np.array_equal(found.unit, fit.unit)
     if not same or not np.allclose(found.distance, fit.distance, rtol=1e-9, atol=1e-12):
         raise SpecificationError("uncertainty is not of this fit; give the one of its own uncertainty()")
-    low, high = found.interval
+    noise, withheld = np.var(found.replicates, axis=0, ddof=1), found.withheld.copy()
+    # Several that are best in all draws are equal in all: no rank, nor difference, has an error between them.
+    equal = (withheld == "") & (noise <= _ROUNDING**2 * np.nanmax(noise, initial=0.0))
+    if equal.sum() > 1:
+        withheld[equal] = "it is the best in every draw, as others are, and nothing tells these apart"
+    lost = withheld != ""
     return replace(
         comparison,
-        lower=low,
-        upper=high,
-        noise=np.var(found.replicates, axis=0, ddof=1),
-        withheld=found.withheld,
+        lower=np.where(lost, np.nan, found.interval[0]),
+        upper=np.where(lost, np.nan, found.interval[1]),
+        noise=np.where(lost, np.nan, noise),
+        withheld=withheld,
         level=found.level,
-        replicates=found.replicates,
+        replicates=np.where(lost, np.nan, found.replicates),
         replicate_kind="draws" if found.of == "outcomes" else "errors",
         coverage=found.coverage,
         source=replace(comparison.source, noise=found.told, rng=found.rng),
