@@ -10,8 +10,6 @@ permitted weighting of a mixture of units must be ahead by.
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Composed", "compose", "compose_again", "corners_of", "share_ranges"]
 
-# Combinations of bounds that are tried for a corner, and corners that a program has as goods.
-_TRIED, _CORNERS = 300_000, 300
+# Corners of the shares, which a program has as goods.
+_CORNERS = 400
 # Programs with goods of their own that are solved together.
 _TOGETHER = 1000
 # Of shares, which are of order 1: what is met, and what is the same.
@@ -88,7 +86,13 @@ def corners_of(rows: Floats) -> Floats:
 
     Notes
     -----
-    Each corner is where s - 1 conditions are met exactly; all combinations of them are tried.
+    The simplex is cut by one condition after another: corners beyond it are left out, and there is a new one on each
+    edge that it cuts. Two corners share an edge where no third meets all conditions that both meet exactly (double
+    description).
+
+    References
+    ----------
+    Fukuda & Prodon (1996), Combinatorics and Computer Science, 91-111 (the test of edges).
 
     Examples
     --------
@@ -97,35 +101,29 @@ def corners_of(rows: Floats) -> Floats:
     >>> corners_of(np.eye(3) - 0.1).round(12).tolist()
     [[0.1, 0.1, 0.8], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1]]
     """
-    s = rows.shape[1]
-    every = np.unique(np.concatenate([np.eye(s), rows]), axis=0)
-    if math.comb(len(every), s - 1) > _TRIED:
-        raise SpecificationError(
-            f"{len(every)} conditions on the shares of {s} outcomes have too many corners to be followed; give fewer "
-            "bounds, such as lower ones alone, or fewer outcomes"
-        )
-    tight = np.array(list(itertools.combinations(range(len(every)), s - 1)), dtype=np.intp).reshape(-1, s - 1)
-    body = np.concatenate([every[tight], np.ones((len(tight), 1, s))], axis=1)
-    long = np.sqrt((body**2).sum(axis=2, keepdims=True))
-    body, target = body / long, np.eye(s)[-1] / long[:, -1]
-    regular = np.abs(np.linalg.det(body)) > 1e-12
-    found = np.linalg.solve(body[regular], target[regular][:, :, None])[:, :, 0]
-    found = found[np.all(found @ every.T >= -_MET, axis=1)]
-    if not len(found):
-        raise SpecificationError("no shares that sum to 1 meet all bounds; loosen some of them")
-    # The same corner is met by several combinations, each with its own rounding.
-    place = np.unique(np.round(found / _MET), axis=0, return_index=True)[1]
-    found = np.maximum(found[place], 0.0)
-    distinct: list[Floats] = []
-    for corner in found:
-        if all(np.abs(corner - other).max() > 10 * _MET for other in distinct):
-            distinct.append(corner)
-    if len(distinct) > _CORNERS:
-        raise SpecificationError(
-            f"the bounds leave shares with {len(distinct)} corners, and {_CORNERS} can be followed; give lower bounds "
-            "alone, or fewer outcomes"
-        )
-    return np.array(distinct)
+    corners, met = np.eye(rows.shape[1]), np.eye(rows.shape[1])
+    for row in rows:
+        met = np.concatenate([met, row[None]])
+        ahead = corners @ row
+        inside, beyond = np.flatnonzero(ahead > _MET), np.flatnonzero(ahead < -_MET)
+        tight = np.abs(corners @ met[:-1].T) <= _MET
+        new = []
+        for i in inside:
+            both = tight[i] & tight[beyond]
+            # Only the two ends of an edge meet all that both meet.
+            ends = (both[:, None] <= tight).all(axis=2).sum(axis=1) == 2
+            part = (ahead[i] / (ahead[i] - ahead[beyond[ends]]))[:, None]
+            new.append((1.0 - part) * corners[i] + part * corners[beyond[ends]])
+        corners = np.concatenate([corners[ahead >= -_MET], *new])
+        if not len(corners):
+            raise SpecificationError("no shares that sum to 1 meet all bounds; loosen some of them")
+        if len(corners) > _CORNERS:
+            raise SpecificationError(
+                f"the bounds leave shares with more than {_CORNERS} corners, which is too many to be followed; give "
+                "lower bounds alone, or fewer outcomes"
+            )
+    corners = np.where(corners <= _MET, 0.0, corners)
+    return np.asarray(corners[np.lexsort(np.round(corners, 9).T[::-1])])
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,7 +127,7 @@ def render_composites(
         sources=[*labels.sources, *([w.translated(source)] if source else [])],
         cite=w("cite", title=labels.title, version=version, date=date, source="; ".join(labels.sources) or "–"),
         model=repr(fit.model),
-        certificate=fit.certificate,
+        certificate=w.translated(fit.certificate),
         rng=chapter.uncertainty.rng,
         command=command,
         files=files,

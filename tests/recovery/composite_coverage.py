@@ -21,6 +21,7 @@ import numpy as np
 import benchmodels.frontier.composites
 from benchmodels import rank
 from benchmodels.comparison import Comparison, Source
+from benchmodels.errors import BenchmodelsWarning
 from benchmodels.frontier.composites import BenefitOfTheDoubt
 from benchmodels.kernels.composites import compose
 from tests.recovery.code import code_hash
@@ -44,6 +45,7 @@ FUNCTIONS = [
     "frontier/composites/uncertainty.py:_shrink",
     "frontier/composites/uncertainty.py:_size",
     "frontier/composites/uncertainty.py:_subsampled",
+    "frontier/composites/uncertainty.py:_with_some_error",
     "frontier/composites/uncertainty.py:with_uncertainty",
     "kernels/composites.py:_each_alone",
     "kernels/composites.py:_groups",
@@ -131,7 +133,7 @@ def of_units(measure, units, s, seed):
 def one(of, measure, units, s, bounded, reliability, seed):
     """Return what was seen of one table."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", BenchmodelsWarning)
         if of == "outcomes":
             fit, truth = of_outcomes(measure, units, s, bounded, reliability, seed)
         else:

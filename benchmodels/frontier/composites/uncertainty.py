@@ -303,21 +303,31 @@ def with_uncertainty(comparison: Comparison, fit: BenefitOfTheDoubtFit, found: C
     same = isinstance(found, CompositeUncertainty) and np.array_equal(found.unit, fit.unit)
     if not same or not np.allclose(found.distance, fit.distance, rtol=1e-9, atol=1e-12):
         raise SpecificationError("uncertainty is not of this fit; give the one of its own uncertainty()")
-    noise, withheld = np.var(found.replicates, axis=0, ddof=1), found.withheld.copy()
-    # Several that are best in all draws are equal in all: no rank, nor difference, has an error between them.
-    equal = (withheld == "") & (noise <= _ROUNDING**2 * np.nanmax(noise, initial=0.0))
-    if equal.sum() > 1:
-        withheld[equal] = "it is the best in every draw, as others are, and nothing tells these apart"
-    lost = withheld != ""
+    low, high = found.interval
+    replicates = _with_some_error(found.replicates) if found.of == "outcomes" else found.replicates
     return replace(
         comparison,
-        lower=np.where(lost, np.nan, found.interval[0]),
-        upper=np.where(lost, np.nan, found.interval[1]),
-        noise=np.where(lost, np.nan, noise),
-        withheld=withheld,
+        lower=low,
+        upper=high,
+        noise=np.var(replicates, axis=0, ddof=1),
+        withheld=found.withheld,
         level=found.level,
-        replicates=np.where(lost, np.nan, found.replicates),
+        replicates=replicates,
         replicate_kind="draws" if found.of == "outcomes" else "errors",
         coverage=found.coverage,
         source=replace(comparison.source, noise=found.told, rng=found.rng),
     )
+
+
+def _with_some_error(draws: Floats) -> Floats:
+    """Return draws (b, k) in which units that are the best in all of them have an error of a billionth.
+
+    Ranks and differences are told by standard errors; without one there is no difference between two such units. This
+    is far below whatever is told, and makes them what they are: never told apart from each other.
+    """
+    spread = draws.std(axis=0)
+    still = np.flatnonzero(spread <= _ROUNDING * np.nanmax(spread, initial=0.0))
+    some = np.random.default_rng(0).standard_normal((len(draws), len(still)))
+    drawn = draws.copy()
+    drawn[:, still] += _ROUNDING * np.nanmax(spread, initial=0.0) * (some - some.mean(axis=0))
+    return drawn
