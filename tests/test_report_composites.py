@@ -30,7 +30,7 @@ LABELS = Labels(
 )  # fmt: skip
 FOUND = {
     "countries": 15.0, "composite": 0.8, "z": 0.79, "top": 0.5, "z_top": 0.6, "practice": 0.7, "z_practice": 0.8,
-    "intervals": 0.6, "intervals_limit": 0.93,
+    "set": 70.0, "set_top": 1.0, "intervals": 0.6, "intervals_limit": 0.93,
 }  # fmt: skip
 WORDS = {
     "da": ("Med de vægte, der stiller {unit} bedst, gør ingen det bedre", "Simulerede tal"),
@@ -86,6 +86,7 @@ def test_what_is_known_of_the_limits(chapter: CompositeChapter, monkeypatch: pyt
 def test_what_was_planted_is_told_where_it_is_known(chapter: CompositeChapter) -> None:
     assert "I 15 simulerede lande" in render(chapter)
     assert "rangkorrelation på 0,80; det almindelige gennemsnit af standardiserede udfald med 0,79" in render(chapter)
+    assert "havde 100\u00a0% af den indlagte bedste tiendedel, men også 70 af de 30 kommuner" in render(chapter)
     assert "simulerede lande" not in render(replace(chapter, found={}))
 
 

@@ -190,6 +190,8 @@ def _found(planted: Mapping[str, Any]) -> dict[str, float]:
         "z": mean["z_composite"],
         "top": mean["found_composite_top"],
         "z_top": mean["z_composite_top"],
+        "set": mean["set"],
+        "set_top": mean["set_composite_top"],
         "practice": mean["found_practice"],
         "z_practice": mean["z_practice"],
         "intervals": mean["intervals_composite"],

@@ -45,8 +45,11 @@ class CompositeChapter:
     ranking : Ranking
         Of its comparison.
     found : mapping of str to float
-        Of simulated outcomes, whose truth is known: ``countries, composite, z, top, z_top, intervals``; shares and
-        rank correlations over so many simulated countries. Empty where nothing is known.
+        Of simulated outcomes, whose truth is known, over so many ``countries``: rank correlations with the planted
+        ``composite`` and its ``practice``, and those of the mean of standardised outcomes (``z, z_practice``); shares of
+        the planted best tenth found (``top, z_top, set_top``) and how many units the ``set`` of possible ones has; how
+        often ``intervals`` held what was planted, and ``intervals_limit`` what the models would find without chance.
+        Empty where nothing is known.
     notes : sequence of str
     """
 
@@ -304,6 +307,7 @@ def _found(chapter: CompositeChapter, w: Wording) -> list[str]:
         return []
     share = {name: w.percent(w.number(100 * value)) for name, value in found.items()}
     number = {name: w.number(value, 2) for name, value in found.items()}
+    units = w.number(len(chapter.fit.unit))
     return [
         w(
             "composite_found_ranks",
@@ -312,6 +316,7 @@ def _found(chapter: CompositeChapter, w: Wording) -> list[str]:
             z=number["z"],
         ),
         w("composite_found_top", top=share["top"], z_top=share["z_top"]),
+        w("composite_found_set", top=share["set_top"], set=w.number(found["set"]), units=units),
         w("composite_found_practice", practice=number["practice"], z_practice=number["z_practice"]),
         w("composite_found_intervals", limit=share["intervals_limit"], planted=share["intervals"]),
     ]

@@ -74,6 +74,13 @@ class BenefitOfTheDoubt:
     corner of the bounds (`benchmodels.kernels.composites`). The composite says how far all outcomes are from best
     practice by the kindest weights, and never which weights are right.
 
+    Of three adjusted outcomes of 12 simulated countries, with shares of .1 to .5, it goes together with the planted
+    composite by a rank correlation of .80 (its middle by `BenefitOfTheDoubtFit.uncertainty` .82, the mean of
+    standardised outcomes .79), and has .60 of the planted best tenth in its own (.65, .55). Against the mean of planted
+    practice it is .71, and the mean of standardised outcomes .77: for an average with equal weights take one. The set
+    of those that may be among the ten best held all of them, and 72 of 98 units (``tests/recovery/``
+    ``planted_composites.py``).
+
     References
     ----------
     Melyn & Moesen (1991), Public Economics Research Paper 17, KU Leuven. Cherchye, Moesen, Rogge & Van Puyenbroeck
