@@ -46,9 +46,9 @@ class CompositeChapter:
         Of its comparison.
     found : mapping of str to float
         Of simulated outcomes, whose truth is known, over so many ``countries``: rank correlations with the planted
-        ``composite`` and its ``practice``, and those of the mean of standardised outcomes (``z, z_practice``); shares of
-        the planted best tenth found (``top, z_top, set_top``) and how many units the ``set`` of possible ones has; how
-        often ``intervals`` held what was planted, and ``intervals_limit`` what the models would find without chance.
+        ``composite`` and its ``practice``, and those of the mean of standardised outcomes (``z, z_practice``); shares
+        of the planted best tenth found (``top, z_top, set_top``) and how many units the ``set`` of possible ones has;
+        how often ``intervals`` held what was planted, and ``intervals_limit`` what models would find without chance.
         Empty where nothing is known.
     notes : sequence of str
     """
