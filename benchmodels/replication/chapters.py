@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmodels.replication.outcome import Outcome
     from benchmodels.replication.study import Language, Study
 
-__all__ = ["chapter_of", "figures_of", "labels_of", "limits_of"]
+__all__ = ["chapter_of", "figures_of", "labels_of", "limits_of", "words_of_units"]
 
 # Limits that say something of any outcome, and those of counts, by the family of the model.
 _ANY: tuple[Method, ...] = ("plain", "phi", "tau")
@@ -51,6 +51,11 @@ _MUNICIPALITY: dict[str, dict[str, str]] = {
         "everyone": "the whole country",
     },
 }
+
+
+def words_of_units(lang: Language) -> dict[str, str]:
+    """Return what a unit is called where nothing else is said."""
+    return dict(_MUNICIPALITY[lang])
 
 
 def labels_of(study: Study, lang: Language) -> Labels:
