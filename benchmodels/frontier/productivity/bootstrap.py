@@ -135,6 +135,16 @@ class MalmquistBootstrap:
         lost = self.withheld
         return np.where(lost, np.nan, self.found * np.exp(-high)), np.where(lost, np.nan, self.found * np.exp(-low))
 
+    @property
+    def verdict(self) -> NDArray[np.object_]:
+        """What the intervals say (q, p), as in `to_frame`."""
+        low, high = self.interval
+        told = np.full(self.found.shape, "undecided", dtype=object)
+        told[low > 1.0], told[high < 1.0] = "progress", "regress"
+        enough = np.isin(self.names, list(self.coverage.enough))
+        told[self.withheld | ~enough[:, None]] = "withheld"
+        return told
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row a unit, pair of periods and part.
 
@@ -146,16 +156,12 @@ class MalmquistBootstrap:
         """
         (q, p), (low, high), lost = self.found.shape, self.interval, self.withheld
         bias = np.where(lost, np.nan, self.bias)
-        verdict = np.full((q, p), "undecided", dtype=object)
-        verdict[low > 1.0], verdict[high < 1.0] = "progress", "regress"
-        enough = np.isin(self.names, list(self.coverage.enough))
-        verdict[lost | ~enough[:, None]] = "withheld"
         columns = {
             "unit": np.tile(self.unit, q), "from": np.tile(self.earlier, q), "to": np.tile(self.later, q),
             "part": np.repeat(np.array(self.names, dtype=object), p), "change": self.found.ravel(),
             "corrected": (self.found * np.exp(-bias)).ravel(), "lower": low.ravel(), "upper": high.ravel(),
             "bias": bias.ravel(), "std_error": np.where(lost, np.nan, self.std_error).ravel(),
-            "verdict": verdict.ravel(), "missing": self.missing.ravel(),
+            "verdict": self.verdict.ravel(), "missing": self.missing.ravel(),
         }  # fmt: skip
         return pd.DataFrame(columns).infer_objects()
 
