@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.frontier_problems import Frontier, OtherFrontiers, Replicates, TwoStages
+from benchmarks.merger_problems import Mergers
 from benchmarks.problems import (
     Bootstrap,
     Cells,
@@ -68,6 +69,8 @@ PLAN = (
     Item(Replicates(500), 3),
     Item(Replicates(2_000), 1),
     Item(TwoStages(98), 3),
+    Item(Mergers(98), 5),
+    Item(Mergers(98, inputs=1, outputs=3), 5),
 )
 
 SMALL = (
@@ -84,6 +87,7 @@ SMALL = (
     Item(OtherFrontiers(20), 1),
     Item(Replicates(30, replicates=100), 1),
     Item(TwoStages(40, first=20, replicates=100), 1),
+    Item(Mergers(30), 1),
 )
 
 PROBLEMS: dict[str, Problem] = {item.problem.name: item.problem for item in (*PLAN, *SMALL)}
@@ -142,6 +146,8 @@ TARGETS = (
     Target(Frontier(100_000), "wall", most=60),
     Target(Frontier(100_000), "extra_mb", most=2_048),
     Target(OtherFrontiers(98), "wall", most=0.2),
+    Target(Mergers(98), "wall", most=2),
+    Target(Mergers(98, inputs=1, outputs=3), "wall", most=2),
     Target(Replicates(98), most=2),
     Target(Replicates(98), rival=LINPROG, times=100),
     Target(Replicates(500), most=30),

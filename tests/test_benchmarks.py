@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import certificates, plan, runner, scores, tables
 from benchmarks.frontier_problems import Frontier, OtherFrontiers, Replicates, TwoStages
+from benchmarks.merger_problems import Mergers
 from benchmarks.problems import (
     Bootstrap,
     Cells,
@@ -41,6 +42,7 @@ SMALL = (
     OtherFrontiers(15),
     Replicates(25, replicates=100),
     TwoStages(40, first=20, replicates=100),
+    Mergers(20),
 )
 OURS = [(p, s) for p in SMALL for s in solvers_of(p) if s.needs is None]
 

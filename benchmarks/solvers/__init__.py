@@ -1,6 +1,7 @@
 """Solvers by family of problems; ours first. A rival has its own best settings."""
 
 from benchmarks.frontier_problems import Frontier, OtherFrontiers, Replicates, TwoStages
+from benchmarks.merger_problems import Mergers
 from benchmarks.problems import (
     Bootstrap,
     Cells,
@@ -19,6 +20,7 @@ from benchmarks.solvers import (
     leave_out,
     linear_intercept,
     logit,
+    mergers,
     other_frontiers,
     random_intercept,
     two_stages,
@@ -40,6 +42,7 @@ SOLVERS: dict[type[Problem], tuple[Solver, ...]] = {
     OtherFrontiers: other_frontiers.SOLVERS,
     Replicates: frontier_bootstrap.SOLVERS,
     TwoStages: two_stages.SOLVERS,
+    Mergers: mergers.SOLVERS,
 }
 
 

@@ -14,6 +14,7 @@ from benchmodels.frontier.together.bootstrap import PARTS, MergerBootstrap
 from benchmodels.frontier.together.gains import Gains
 from benchmodels.frontier.together.metafrontier import MetafrontierFit
 from benchmodels.plots.canvas import SMALL, STYLE, axes, legend_above, mark_simulated, numbers_on
+from benchmodels.plots.merger_texts import RETURNS, SAID
 from benchmodels.plots.texts import number, percentage, words
 
 if TYPE_CHECKING:
@@ -27,87 +28,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["gap_ratios", "merger_parts", "partners"]
-
-_SAID: dict[str, dict[str, str]] = {
-    "en": {
-        "today": "Today, added up",
-        "learning": "Learning: each as good as its best peers",
-        "harmony": "Harmony: one mix for the group",
-        "size": "Size: working at the size of all",
-        "best": "Best practice as one unit",
-        "input": "Input, today = 100",
-        "output": "Output, today = 100",
-        "gain": "gain",
-        "cost": "cost",
-        "not saving": "A potential, not a saving: nobody has merged, and what it costs to change, travel and "
-        "levels of pay and service are not in it.",
-        "size costs": "Size is a cost here: by the table, units as large as the group do worse than smaller ones.",
-        "scale": "Returns to scale: {returns}.",
-        "whiskers": "Lines: {level} intervals, each part by itself{held}. They lie "
-        "beyond the bars where the best found fall short of the best there could be.",
-        "held": "; in simulations of such tables they held in {least} to {most} of cases",
-        "not simulated": "; how often such intervals hold was not simulated",
-        "no interval": "No intervals: {why}.",
-        "short": "more than half of the frontiers drawn end short of the group",
-        "reduction": "Less input by merging, per cent (harmony and size)",
-        "increase": "More output by merging, per cent (harmony and size)",
-        "one of the best": "May be the best partner (all partners at once, {level})",
-        "not best": "Not the best partner",
-        "found": "Found, no interval",
-        "with learning": "With what each could learn by itself",
-        "no answer": "{n} of {all} have no answer: as one they are larger, or of another mix, than any units show.",
-        "shown": "The {n} with most to gain of {all}.",
-        "by chance": "The first of many is first in part by chance.",
-        "ratio": "Technology gap ratio: how near the own kind's frontier comes to that of all",
-        "mean": "Mean of the kind",
-        "units": "A unit",
-        "few": "too few units for a frontier of their own",
-        "small kinds": "Kinds with fewer units seem further behind, by their number alone.",
-    },
-    "da": {
-        "today": "I dag, lagt sammen",
-        "learning": "Læring: hver så god som de bedste af sine lige",
-        "harmony": "Harmoni: én blanding for hele gruppen",
-        "size": "Størrelse: at arbejde i samlet størrelse",
-        "best": "Bedste praksis som én enhed",
-        "input": "Ressourceforbrug, i dag = 100",
-        "output": "Produktion, i dag = 100",
-        "gain": "gevinst",
-        "cost": "omkostning",
-        "not saving": "Et potentiale, ikke en besparelse: ingen er lagt sammen, og omstilling, afstande, løn og "
-        "serviceniveau er ikke regnet med.",
-        "size costs": "Størrelsen koster her: efter tabellen klarer så store enheder sig dårligere end mindre.",
-        "scale": "Skalaafkast: {returns}.",
-        "whiskers": "Streger: {level}-intervaller, ét led ad gangen{held}. De ligger "
-        "uden for søjlerne, hvor de bedste fundne ikke når så langt som de bedst mulige.",
-        "held": "; i simulationer af sådanne tabeller holdt de i {least} til {most} af tilfældene",
-        "not simulated": "; hvor ofte sådanne intervaller holder, er ikke simuleret",
-        "no interval": "Ingen intervaller: {why}.",
-        "short": "mere end halvdelen af de trukne fronter når ikke ud til gruppen",
-        "reduction": "Mindre ressourceforbrug ved sammenlægning, pct. (harmoni og størrelse)",
-        "increase": "Større produktion ved sammenlægning, pct. (harmoni og størrelse)",
-        "one of the best": "Kan være den bedste partner (alle partnere på én gang, {level})",
-        "not best": "Ikke den bedste partner",
-        "found": "Fundet, uden interval",
-        "with learning": "Med det, hver kunne lære selv",
-        "no answer": "{n} af {all} har intet svar: som én er de større, eller af en anden blanding, end nogen viser.",
-        "shown": "De {n} med mest at vinde af {all}.",
-        "by chance": "Den første af mange er først til dels ved et tilfælde.",
-        "ratio": "Teknologiforhold: hvor nær egen gruppes front kommer på alles",
-        "mean": "Gruppens gennemsnit",
-        "units": "En enhed",
-        "few": "for få enheder til en front for sig selv",
-        "small kinds": "Grupper med færre enheder synes længere bagud alene på grund af antallet.",
-    },
-}
-
-_RETURNS = {
-    "en": {"vrs": "variable", "crs": "constant, so that size cannot count", "drs": "not increasing, so that size "
-           "cannot be a gain", "irs": "not decreasing, so that size cannot be a cost", "fdh": "units as they are"},
-    "da": {"vrs": "variabelt", "crs": "konstant, så størrelsen ikke kan tælle", "drs": "ikke stigende, så størrelsen "
-           "ikke kan være en gevinst", "irs": "ikke faldende, så størrelsen ikke kan koste",
-           "fdh": "enheder, som de er"},
-}  # fmt: skip
 
 _LINE, _WIDE = 26, 96
 
@@ -150,7 +70,7 @@ def merger_parts(
         The group is not there, or has no potential, or not in parts.
     """
     found, resampled = _taken(gains, "merger_parts")
-    base, say = words(lang, labels, allowed=("measure",)), _SAID[lang]
+    base, say = words(lang, labels, allowed=("measure",)), SAID[lang]
     if group is None and len(found) != 1:
         raise SpecificationError(f"there are {len(found)} groups; name the one to draw")
     at = 0 if group is None else found.position(group)
@@ -180,10 +100,11 @@ def merger_parts(
     room = max(max(drawn) - min(drawn), 1e-3)
     ax.set_xlim(min(drawn) - 0.32 * room, max(drawn) + 0.45 * room)
     ax.set_ylim(4.6, -0.6)
-    told = [say["not saving"], say["scale"].format(returns=_RETURNS[lang][found.fit.model.returns])]
+    told = [say["not saving"], say["scale"].format(returns=RETURNS[lang][found.fit.model.returns])]
     if (factors[2] > 1.0) == (side == "input") and abs(factors[2] - 1.0) > 1e-9:
         told.insert(0, say["size costs"])
-    told += _told_of(resampled, at, say, lang)
+    if resampled is not None:
+        told.append(_told_of(resampled, at, say, lang))
     _below(ax, base.get("measure", say[side]), told)
     ax.set_title(name, loc="left", fontsize=SMALL + 3.0, fontweight="bold", parse_math=False)
     mark_simulated(ax, base, found.fit.goods.simulated)
@@ -239,15 +160,10 @@ def _figures(
         )  # fmt: skip
 
 
-def _told_of(resampled: MergerBootstrap | None, at: int, say: Mapping[str, str], lang: Lang) -> list[str]:
-    if resampled is None:
-        return []
+def _told_of(resampled: MergerBootstrap, at: int, say: Mapping[str, str], lang: Lang) -> str:
+    """Say what the lines are, and how often they hold, or why there are none."""
     if resampled.withheld[at] != "":
-        return [say["no interval"].format(why=say["short"])]
-    return [_held(resampled, say, lang)]
-
-
-def _held(resampled: MergerBootstrap, say: Mapping[str, str], lang: Lang) -> str:
+        return say["no interval"].format(why=say["short"])
     held = [resampled.held[part] for part in PARTS]
     more = say["not simulated"]
     if not any(map(math.isnan, held)):
@@ -293,7 +209,7 @@ def partners(
         Groups that are no pairs with the unit, or none with an answer.
     """
     found, resampled = _taken(gains, "partners")
-    base, say = words(lang, labels, allowed=("measure",)), _SAID[lang]
+    base, say = words(lang, labels, allowed=("measure",)), SAID[lang]
     whole("most", most)
     names = _others(found, unit)
     worth, total = 100.0 * found.by_merging, 100.0 * found.potential
@@ -332,8 +248,11 @@ def partners(
     ax.set_yticks(range(len(shown)), [names[pair] for pair in shown.tolist()], fontsize=SMALL + 1.0)
     ax.set_ylim(len(shown) - 0.4, -0.6)
     _framed(ax, lang)
-    told = [say["by chance"], say["not saving"]]
-    told.insert(0, say["scale"].format(returns=_RETURNS[lang][found.fit.model.returns]))
+    told = [say["scale"].format(returns=RETURNS[lang][found.fit.model.returns]), say["by chance"], say["not saving"]]
+    if best and resampled is not None:
+        held = resampled.held["best"]
+        key = "best not known" if math.isnan(held) else "best held"
+        told.insert(2, say[key].format(share=_rounded(held, lang)))
     if len(shown) < len(order):
         told.insert(0, say["shown"].format(n=len(shown), all=len(order)))
     if len(order) < len(found):
@@ -393,7 +312,7 @@ def gap_ratios(
     """
     if not isinstance(fit, MetafrontierFit):
         raise SpecificationError(f"gap_ratios draws a MetafrontierFit; found {type(fit).__name__}")
-    base, say = words(lang, labels, allowed=("measure",)), _SAID[lang]
+    base, say = words(lang, labels, allowed=("measure",)), SAID[lang]
     kinds = fit.groups().sort_values("gap_ratio", ascending=False, kind="stable", na_position="last")
     ax = axes(ax, width=7.2, height=1.7 + 0.5 * len(kinds))
     ratio, first = fit.gap_ratio, True
