@@ -34,6 +34,8 @@ __all__ = ["Centre", "MeanEfficiency", "compare_means", "mean_efficiency"]
 Centre = Literal["subsample", "all"]
 # Parts of the units that are left out in turn, at most: each is a frontier of its own.
 _PARTS = 100
+# Standard errors below are of efficiencies that differ by rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -242,8 +244,8 @@ def compare_means(
     check_enough(counted, asked.goods, 2)
     rows = _moments(asked, groups, halvings, source)
     error = np.sqrt(rows.variance / rows.part)
-    if not (error > 0).all():
-        lost = [name for name, one in zip(names, error, strict=True) if not one > 0]
+    if not (error > _ROUNDING).all():
+        lost = [name for name, one in zip(names, error, strict=True) if not one > _ROUNDING]
         raise DataError(f"all units of {', '.join(lost)} are efficient among their own kind: nothing is to be compared")
     value, p = _wald(rows) if len(names) > 2 else _two_sided(rows)
     kinds = "" if len(names) == 2 else f"it was simulated with 2 kinds of units, and these are {len(names)}"
