@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmodels.frontier.testing import check_convexity, mean_efficiency
 from benchmodels.frontier.testing.sizes import settings
 from tests.recovery import frontier_size
 from tests.recovery.code import code_hash
@@ -23,6 +24,7 @@ def test_the_table_is_fresh():
 
 def test_every_cell_is_there_or_empty_with_its_time():
     there = set(ROWS[["test", "estimator", "units", "goods"]].itertuples(index=False, name=None))
+    assert {row["test"] for row in TABLE["rows_where_alike"]} == {"returns-2002", "returns", "convexity"}
     there = {("means" if test == "interval" else test, *rest) for test, *rest in there}
     empty = {(row["test"], row["estimator"], row["units"], row["goods"]) for row in TABLE["empty"]}
     assert not there & empty and there | empty == set(frontier_size.cells())
@@ -35,6 +37,25 @@ def test_tables_of_98_units_are_all_there():
     assert set(small["goods"]) == {2, 3, 4}
     assert set(small["test"]) == {"means", "separability", "convexity", "returns", "returns-2002", "independence"}
     assert (small["tables"] == 200).all()
+
+
+def three(values):
+    one, two, last = (f"{value:.2f}".lstrip("0") for value in values)
+    return f"{one}, {two} and {last}"
+
+
+def told_of(function):
+    return " ".join(str(function.__doc__).split())
+
+
+def test_what_is_told_of_it():
+    rows = ROWS[ROWS["units"] == 98].set_index(["test", "statistic", "estimator", "goods"])["size_0.05"]
+    for statistic in ("one split", "mean"):
+        sizes = [rows["convexity", statistic, "vrs", goods] for goods in (2, 3, 4)]
+        assert three(sizes) in told_of(check_convexity)
+    for estimator in ("crs", "vrs", "fdh"):
+        held = [1 - rows["means", "interval", estimator, goods] for goods in (2, 3, 4)]
+        assert three(held) in told_of(mean_efficiency)
 
 
 def test_the_truth_is_the_truth():

@@ -146,6 +146,10 @@ def mean_efficiency(
     might be. Efficiencies, from 0 to 1, are averaged in both orientations; the paper has distances, of which they are
     smooth functions.
 
+    Intervals asked for at 95 % held the true mean in .92, .90 and .85 of simulated tables of 98 units with two, three and
+    four goods under constant returns, in .88, .80 and .64 under variable ones, and in .40, .00 and .00 with FDH, whose
+    bias is larger than halving tells: ``coverage`` says so.
+
     Partial frontiers have no such bias, but units share one frontier: the standard error is that of a jackknife that
     leaves out each unit, or each of 100 parts of them, in turn.
 
