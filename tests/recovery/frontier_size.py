@@ -56,6 +56,9 @@ LARGE = 300
 MANY = 1000
 SPREAD = 0.3
 SPLIT = ("mean", "kolmogorov")
+# Waste is of what is made, given what is used: it is not independent of what is made, as bootstraps of inputs take it
+# to be. Where these are judged it is also made independent (`inward`), and the worse of both designs counts.
+DESIGNS = {"independence": "inward"}
 FUNCTIONS = [
     "kernels/frontier_hypotheses.py:_halved",
     "kernels/frontier_hypotheses.py:association",
@@ -92,16 +95,24 @@ def draw(n, goods, rng, *, scale=1.0, level=1.0, spread=SPREAD):
     return x, mix * (np.prod(x ** (scale / m), axis=1) * np.exp(-u) * level)[:, None]
 
 
+def inward(n, goods, rng, *, scale=1.0):
+    """n units, drawn on the frontier and moved inwards: waste has nothing to do with what is made, nor with the mix."""
+    x, y = draw(n, goods, rng, scale=scale, spread=0.0)
+    return x * np.exp(np.abs(rng.normal(0, SPREAD, n)))[:, None], y
+
+
 def mean_of(scale, spread=SPREAD):
     """Return E exp(-u / scale), u half-normal."""
     a = spread / scale
     return 2.0 * np.exp(a * a / 2.0) * special.ndtr(-a)
 
 
-def worlds(question, true, n, goods, rng):
+def worlds(question, true, n, goods, rng, alike=False):
     """Return a table in which a test's null hypothesis is true or not, and the kinds of its units."""
     kinds = np.arange(n) % 2 if question == "separability" else None
-    if question == "returns":
+    if alike:
+        x, y = inward(n, goods, rng, scale=1.0 if question == "returns" else 0.9)
+    elif question == "returns":
         x, y = draw(n, goods, rng, scale=1.0 if true else 0.8)
     elif question == "convexity":
         x, y = draw(n, goods, rng, scale=0.9 if true else 1.6)
@@ -112,13 +123,13 @@ def worlds(question, true, n, goods, rng):
     return x, y, kinds
 
 
-def by_splits(question, estimator, n, goods, true, draws, splits):
+def by_splits(question, estimator, n, goods, true, draws, splits, alike=False):
     """Return p-values by statistic."""
     copies = 0 if splits == 1 else 2 if true and n < LARGE else 1
     found, pool = [], []
     for seed in range(draws if true or n < LARGE else draws // 2):
         rng = np.random.default_rng([seed, n, goods, len(question)])
-        x, y, kinds = worlds(question, true, n, goods, rng)
+        x, y, kinds = worlds(question, true, n, goods, rng, alike)
         children = rng.spawn(1 + copies)
         a, b = x[None], y[None]
         if copies:
@@ -166,13 +177,13 @@ def of_means(estimator, n, goods, true, draws):
     return {name: np.array(p) for name, p in found.items() if p}
 
 
-def smoothed(question, n, goods, true, draws):
+def smoothed(question, n, goods, true, draws, alike=False):
     """Return p-values of the bootstraps of Simar & Wilson (2002) and after Wilson (2003)."""
     copies, found, pool = 2 if true else 1, [], []
     for seed in range(draws):
         rng = np.random.default_rng([seed, n, goods, 99])
         if question == "returns-2002":
-            x, y = draw(n, goods, rng, scale=1.0 if true else 0.8)
+            x, y = inward(n, goods, rng) if alike else draw(n, goods, rng, scale=1.0 if true else 0.8)
         else:
             # From the frontier inwards, so that what is made, and the mix, have nothing to do with waste; or have.
             x, y = draw(n, goods, rng, scale=0.9, spread=0.0)
@@ -234,11 +245,31 @@ def cell(question, estimator, n, goods, draws):
     for name, p in both[0].items():
         boot = 0 if name in ("one split", "means", "interval") else 1 if name in SPLIT and n >= LARGE else 2
         row = {"test": question, "statistic": name, "estimator": estimator, "units": n, "goods": goods}
-        row |= {"tables": len(p), "replicates": boot * len(p)}
+        row |= {"design": DESIGNS.get(question, "outward"), "tables": len(p), "replicates": boot * len(p)}
         row |= {f"size_{level:g}": round(float(np.mean(p <= level)), 4) for level in LEVELS}
         other = both[1].get(name)
         row |= {f"power_{x:g}": None if other is None else round(float(np.mean(other <= x)), 4) for x in LEVELS}
         rows.append(row | {"seconds": round(seconds, 1)})
+    return rows
+
+
+def where_alike(draws):
+    """Return rows of sizes where inefficiency is alike everywhere, as the bootstraps take it to be."""
+    rows = []
+    for question in ("returns-2002", "returns", "convexity"):
+        for goods in GOODS:
+            n = min(UNITS)
+            asked = (n, goods, True, draws)
+            if question == "returns-2002":
+                found = smoothed(question, *asked, alike=True)
+            else:
+                found = by_splits(question, "vrs", *asked, SPLITS, alike=True)
+            for name, p in found.items():
+                row = {"test": question, "statistic": name, "estimator": "crs" if question[-1] == "2" else "vrs"}
+                row |= {"units": n, "goods": goods, "design": "inward", "tables": len(p)}
+                row |= {"replicates": 0 if name == "one split" else 2 * len(p)}
+                row |= {f"size_{level:g}": round(float(np.mean(p <= level)), 4) for level in LEVELS}
+                rows.append(row | {f"power_{level:g}": None for level in LEVELS})
     return rows
 
 
@@ -257,19 +288,43 @@ def run(draws):
         spare = FILE.with_suffix(".part")
         spare.write_text(text, encoding="utf-8")
         os.replace(spare, FILE)
+    table["rows_where_alike"] = where_alike(draws)
+    FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     publish()
 
 
+def projected(rows, question, estimator, n, goods):
+    """Return the seconds that all splits of a cell would take, by those of the nearest that was simulated."""
+    mine = [r for r in rows if (r["test"], r["estimator"]) == (question, estimator) and r["units"] in UNITS]
+    near = min(mine, key=lambda r: (abs(np.log(n / r["units"])), abs(goods - r["goods"])))
+    return round(near["seconds"] * (n / near["units"]) ** POWER, 0)
+
+
+# Of the number of units, by which the time of a program over a batch of sets grew in the cells simulated.
+POWER = 1.1
+
+
 def publish():
-    """Write what the tests need to know beside their code."""
+    """Add what is empty, with its time, and write what the tests need to know beside their code."""
     table = json.loads(FILE.read_text(encoding="utf-8"))
+    rows = table["rows"]
+    there = {(r["test"], r["estimator"], r["units"], r["goods"]) for r in rows}
+    names = ("test", "estimator", "units", "goods")
+    lost = [asked for asked in cells() if asked not in there]
+    every = [(q, e, MANY, goods) for goods in GOODS for q, e in ASKED]
+    for name, asked in (("empty", lost), ("all_splits", every)):
+        table[name] = [
+            dict(zip(names, one, strict=True)) | {"projected_seconds": projected(rows, *one)} for one in asked
+        ]
+    FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     PACKAGED.write_text(json.dumps(packaged(table), indent=None) + "\n", encoding="utf-8")
 
 
 def packaged(table):
-    names = ("test", "statistic", "estimator", "units", "goods", "tables", "replicates")
+    names = ("test", "statistic", "estimator", "units", "goods", "design", "tables", "replicates")
     sizes = [f"size_{level:g}" for level in table["levels"]] + [f"power_{level:g}" for level in table["levels"]]
-    rows = [{name: row[name] for name in (*names, *sizes)} for row in table["rows"]]
+    both = table["rows"] + table["rows_where_alike"]
+    rows = [{name: row[name] for name in (*names, *sizes)} for row in both]
     return {name: table[name] for name in ("levels", "splits", "halvings", "halvings_of_means", "side")} | {
         "rows": rows
     }

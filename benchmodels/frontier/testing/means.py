@@ -34,6 +34,8 @@ __all__ = ["Centre", "MeanEfficiency", "compare_means", "mean_efficiency"]
 Centre = Literal["subsample", "all"]
 # Parts of the units that are left out in turn, at most: each is a frontier of its own.
 _PARTS = 100
+# Standard errors below are of efficiencies that differ by rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -144,6 +146,10 @@ def mean_efficiency(
     might be. Efficiencies, from 0 to 1, are averaged in both orientations; the paper has distances, of which they are
     smooth functions.
 
+    Intervals asked for at 95 % held the true mean in .92, .90 and .85 of simulated tables of 98 units with two, three and
+    four goods under constant returns, in .88, .80 and .64 under variable ones, and in .40, .00 and .00 with FDH, whose
+    bias is larger than halving tells: ``coverage`` says so.
+
     Partial frontiers have no such bias, but units share one frontier: the standard error is that of a jackknife that
     leaves out each unit, or each of 100 parts of them, in turn.
 
@@ -242,8 +248,8 @@ def compare_means(
     check_enough(counted, asked.goods, 2)
     rows = _moments(asked, groups, halvings, source)
     error = np.sqrt(rows.variance / rows.part)
-    if not (error > 0).all():
-        lost = [name for name, one in zip(names, error, strict=True) if not one > 0]
+    if not (error > _ROUNDING).all():
+        lost = [name for name, one in zip(names, error, strict=True) if not one > _ROUNDING]
         raise DataError(f"all units of {', '.join(lost)} are efficient among their own kind: nothing is to be compared")
     value, p = _wald(rows) if len(names) > 2 else _two_sided(rows)
     kinds = "" if len(names) == 2 else f"it was simulated with 2 kinds of units, and these are {len(names)}"

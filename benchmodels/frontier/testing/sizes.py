@@ -82,11 +82,11 @@ def size_of(
         spans = (f"{min(r[n] for r in rows)} to {max(r[n] for r in rows)} {n}" for n in ("units", "goods"))
         return _unknown(f"it was simulated for tables of {' with '.join(spans)}, and this one has {units} with {goods}")
     worst = max(near, key=lambda row: row[f"size_{level:g}"] - _limit(row, level))
-    power = [row[f"power_{level:g}"] for row in near]
+    power = [row[f"power_{level:g}"] for row in near if row[f"power_{level:g}"] is not None]
     return Size(
         size=worst[f"size_{level:g}"],
         limit=_limit(worst, level),
-        power=min(power) if all(p is not None for p in power) else float("nan"),
+        power=min(power, default=float("nan")),
         told=f"{worst['tables']} simulated tables of {worst['units']} units with {worst['goods']} goods",
     )
 
