@@ -6,6 +6,7 @@ else. As in `benchmodels.kernels.shared_simplex` all programs start at their own
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -281,7 +282,7 @@ def _put(running: _Running, some: Codes, answers: Answers) -> None:
     """Hold the last bases of some programs to their points themselves, and write what they found."""
     if not len(some):
         return
-    whole, kept = running.programs, dict(vars(running))
+    whole, running = running.programs, copy.copy(running)
     running.keep(some)
     at, n = running.at, whole.columns.count
     basis = running.basis()
@@ -309,4 +310,3 @@ def _put(running: _Running, some: Codes, answers: Answers) -> None:
     unit, place = np.nonzero(~column)
     slack[unit, running.code[unit, place] - n] = value[unit, place]
     answers.slack[at] = slack
-    vars(running).update(kept)

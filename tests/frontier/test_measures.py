@@ -327,6 +327,13 @@ def test_goods_that_a_unit_has_nothing_of(table):
     assert np.isnan(shares["U04", "x2"]) and np.isfinite(shares["U04", "x1"])
 
 
+@pytest.mark.parametrize("model", [SlackBased(**FOUR, orientation="input"), MultiDirectional(**FOUR)])
+def test_a_unit_with_nothing_that_moves(table, model):
+    bare = table.assign(x1=np.where(table["unit"] == "U05", 0.0, table["x1"]))
+    with pytest.raises(DataError, match="nothing counts for 'U05'"):
+        replace(model, nondiscretionary=["x2"]).fit(bare)
+
+
 def test_amounts_below_zero(table):
     below = table.assign(**{good: table[good] - 5 for good in GOODS})
     for name in ("unit", "ram", "bam"):
