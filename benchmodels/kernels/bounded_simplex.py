@@ -6,7 +6,6 @@ else. As in `benchmodels.kernels.shared_simplex` all programs start at their own
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -125,6 +124,13 @@ class _Running:
         """Go on with some of the programs only."""
         for name in ("at", "first", "clean", "high", "moved", "upper", "code", "inverse", "price", "value"):
             setattr(self, name, getattr(self, name)[some])
+
+    def part(self, some: Codes) -> _Running:
+        """Return some of the programs as they are now."""
+        found = _Running.__new__(_Running)
+        vars(found).update(vars(self))
+        found.keep(some)
+        return found
 
     def gains(self) -> Floats:
         """Return what each place of the bases counts (r, d)."""
@@ -282,8 +288,7 @@ def _put(running: _Running, some: Codes, answers: Answers) -> None:
     """Hold the last bases of some programs to their points themselves, and write what they found."""
     if not len(some):
         return
-    whole, running = running.programs, copy.copy(running)
-    running.keep(some)
+    whole, running = running.programs, running.part(some)
     at, n = running.at, whole.columns.count
     basis = running.basis()
     inverse = running.inverse

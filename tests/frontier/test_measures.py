@@ -343,6 +343,37 @@ def test_amounts_below_zero(table):
             MODELS[name].fit(below)
 
 
+def test_collinear_goods_and_goods_far_apart(table):
+    twice = table.assign(x2=2 * table["x1"])
+    one = {"inputs": ["x1"], "outputs": ["y1", "y2"], "unit": "unit"}
+    for kind in (SlackBased, MultiDirectional):
+        many, single = kind(**FOUR, orientation="input").fit(twice), kind(**one, orientation="input").fit(twice)
+        np.testing.assert_allclose(many.efficiency, single.efficiency, rtol=1e-8)
+    far = table.assign(x1=table["x1"] * 1e9, y2=table["y2"] * 1e-9)
+    assert set(SlackBased(**FOUR).fit(far).status) == {"solved"}
+    uneven = table.assign(x1=np.where(table["unit"] == "U01", 1e-9, table["x1"]))
+    for name in MODELS:
+        if not name.startswith("cross"):
+            assert set(MODELS[name].fit(uneven).status) == {"solved"}
+    # At the prices that are worst for the others, all on the first input, this rater is worth next to nothing itself.
+    with pytest.warns(PartialResultWarning, match="1 of 40 units have no prices.*'U01'"):
+        MODELS["cross aggressive"].fit(uneven)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda t: t.iloc[:1], "at least 2 units; 'unit' has 1"),
+        (lambda t: t.drop(columns="x1"), "no column 'x1'"),
+        (lambda t: t.assign(y2=0.0), "'y2' is zero for every unit"),
+    ],
+)
+def test_a_bad_table(table, bad, message):
+    for model in MODELS.values():
+        with pytest.raises(DataError, match=message):
+            model.fit(bad(table))
+
+
 def test_bounded_targets_stay_in_the_range_of_the_data(table):
     x, y = arrays(table)
     for returns in RETURNS:
