@@ -71,7 +71,8 @@ class Scores:
     expansion : (k,) array
         By what factor outputs could rise, Farrell's output measure: output and graph; else NaN.
     inefficiency : (k,) array
-        Steps along the direction to the frontier: directional; else NaN.
+        Steps along the direction to the frontier: directional and multi-directional; what slacks add up to, or 1 less
+        the efficiency: measures of slacks; else NaN.
     status : (k,) array of str
         'solved'; 'infeasible': no combination of the others comes as far in what does not move, as outputs where inputs
         fall; 'alone': there is nobody that it may be held against; 'unbounded'; 'contradictory': weight restrictions

@@ -125,6 +125,13 @@ class _Running:
         for name in ("at", "first", "clean", "high", "moved", "upper", "code", "inverse", "price", "value"):
             setattr(self, name, getattr(self, name)[some])
 
+    def part(self, some: Codes) -> _Running:
+        """Return some of the programs as they are now."""
+        found = _Running.__new__(_Running)
+        vars(found).update(vars(self))
+        found.keep(some)
+        return found
+
     def gains(self) -> Floats:
         """Return what each place of the bases counts (r, d)."""
         n = self.programs.columns.count
@@ -281,8 +288,7 @@ def _put(running: _Running, some: Codes, answers: Answers) -> None:
     """Hold the last bases of some programs to their points themselves, and write what they found."""
     if not len(some):
         return
-    whole, kept = running.programs, dict(vars(running))
-    running.keep(some)
+    whole, running = running.programs, running.part(some)
     at, n = running.at, whole.columns.count
     basis = running.basis()
     inverse = running.inverse
@@ -309,4 +315,3 @@ def _put(running: _Running, some: Codes, answers: Answers) -> None:
     unit, place = np.nonzero(~column)
     slack[unit, running.code[unit, place] - n] = value[unit, place]
     answers.slack[at] = slack
-    vars(running).update(kept)

@@ -82,7 +82,7 @@ def cross_prices(
     technology : Technology
         n units, under constant returns.
     theta : (n,) array
-        The units' own best ratios, those of the input measure.
+        The units' own best ratios, those of the input measure; of a NaN there are no prices.
     goal : {'benevolent', 'aggressive'}
         Whether the others together are to come out as well, or as badly, as can be.
     surrogate : {'ratio', 'difference'}
@@ -97,6 +97,7 @@ def cross_prices(
     -----
     The dual of each program moves a point (X, Y) along a direction, over the units and one column more, which holds the
     unit's own ratio. So all are one batch of `maximise`; those that it does not solve go to HiGHS one by one.
+    98 units with six goods take some 5 ms, 1,000 some .07 s.
 
     References
     ----------
@@ -122,7 +123,9 @@ def cross_prices(
     unique = np.zeros(n, dtype=np.bool_)
     for low in range(0, n, _CHUNK):
         some = np.arange(low, min(low + _CHUNK, n))
-        held, others = unit[some] * np.where(is_input, theta[some, None], 1.0), whole - body[some]
+        known = np.isfinite(theta[some])
+        ratio = np.where(known, theta[some], 1.0)[:, None]
+        held, others = unit[some] * np.where(is_input, ratio, 1.0), whole - body[some]
         step = (others if surrogate == "ratio" else unit[some]) * is_input
         programs = _Programs(
             columns=Columns(np.concatenate([unit.T, -held.T], axis=1), technology.columns.slacks),
@@ -138,6 +141,7 @@ def cross_prices(
         worth = (found.dual * unit[some] * is_input).sum(axis=1)
         fair = np.asarray(worth > _CLOSE * np.abs(found.dual).max(axis=1))
         ended = np.where(solved & fair, OPTIMAL, np.where(solved | (found.status == INFEASIBLE), UNBOUNDED, STALLED))
+        ended[~known] = STALLED
         status[some], residual[some] = ended, wrong
         price[some] = np.where((ended == OPTIMAL)[:, None], found.dual, np.nan)
         unique[some] = (ended == OPTIMAL) & (found.value[:, 1:] > _APART).all(axis=1)

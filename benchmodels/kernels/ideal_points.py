@@ -75,8 +75,8 @@ def towards_ideal(
 
     Notes
     -----
-    One batch of as many programs a point as goods move, and one more: 98 points with four inputs take some 15 ms. A
-    change below 1e-10 of a good, or of its mean where the point has none, is none.
+    One batch of as many programs a point as goods move, and one more: 98 points with four inputs and two outputs take
+    some 10 ms. A change below 1e-10 of a good, or of its mean where the point has none, is none.
 
     References
     ----------

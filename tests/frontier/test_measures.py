@@ -327,6 +327,13 @@ def test_goods_that_a_unit_has_nothing_of(table):
     assert np.isnan(shares["U04", "x2"]) and np.isfinite(shares["U04", "x1"])
 
 
+@pytest.mark.parametrize("model", [SlackBased(**FOUR, orientation="input"), MultiDirectional(**FOUR)])
+def test_a_unit_with_nothing_that_moves(table, model):
+    bare = table.assign(x1=np.where(table["unit"] == "U05", 0.0, table["x1"]))
+    with pytest.raises(DataError, match="nothing counts for 'U05'"):
+        replace(model, nondiscretionary=["x2"]).fit(bare)
+
+
 def test_amounts_below_zero(table):
     below = table.assign(**{good: table[good] - 5 for good in GOODS})
     for name in ("unit", "ram", "bam"):
@@ -334,6 +341,37 @@ def test_amounts_below_zero(table):
     for name in ("mean", "bam crs", "sbm", "russell", "mea", "cross"):
         with pytest.raises(DataError, match="is negative"):
             MODELS[name].fit(below)
+
+
+def test_collinear_goods_and_goods_far_apart(table):
+    twice = table.assign(x2=2 * table["x1"])
+    one = {"inputs": ["x1"], "outputs": ["y1", "y2"], "unit": "unit"}
+    for kind in (SlackBased, MultiDirectional):
+        many, single = kind(**FOUR, orientation="input").fit(twice), kind(**one, orientation="input").fit(twice)
+        np.testing.assert_allclose(many.efficiency, single.efficiency, rtol=1e-8)
+    far = table.assign(x1=table["x1"] * 1e9, y2=table["y2"] * 1e-9)
+    assert set(SlackBased(**FOUR).fit(far).status) == {"solved"}
+    uneven = table.assign(x1=np.where(table["unit"] == "U01", 1e-9, table["x1"]))
+    for name in MODELS:
+        if not name.startswith("cross"):
+            assert set(MODELS[name].fit(uneven).status) == {"solved"}
+    # At the prices that are worst for the others, all on the first input, this rater is worth next to nothing itself.
+    with pytest.warns(PartialResultWarning, match="1 of 40 units have no prices.*'U01'"):
+        MODELS["cross aggressive"].fit(uneven)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda t: t.iloc[:1], "at least 2 units; 'unit' has 1"),
+        (lambda t: t.drop(columns="x1"), "no column 'x1'"),
+        (lambda t: t.assign(y2=0.0), "'y2' is zero for every unit"),
+    ],
+)
+def test_a_bad_table(table, bad, message):
+    for model in MODELS.values():
+        with pytest.raises(DataError, match=message):
+            model.fit(bad(table))
 
 
 def test_bounded_targets_stay_in_the_range_of_the_data(table):

@@ -81,6 +81,17 @@ def test_an_input_that_costs_the_rater_nothing():
     assert np.all(found.status[1:] == OPTIMAL)
 
 
+def test_a_unit_whose_own_ratio_is_not_known():
+    x, y = problem(6)
+    theta = np.array([plain_measures.best_ratio(x, y, i)[0] for i in range(25)])
+    first = cross_prices(Technology(x, y, CONE), theta, goal="benevolent")
+    theta[3] = np.nan
+    found = cross_prices(Technology(x, y, CONE), theta, goal="benevolent")
+    assert found.status[3] == STALLED and np.isnan(found.price[3]).all()
+    rest = np.arange(25) != 3
+    np.testing.assert_array_equal(found.price[rest], first.price[rest])
+
+
 def test_refuses():
     x, y = problem(5)
     with pytest.raises(SpecificationError, match="constant returns"):

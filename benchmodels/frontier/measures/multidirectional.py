@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import PartialResultWarning, SpecificationError
-from benchmodels.frontier.measures.tables import movable, peers_table, slacks_table, status_in_words, targets_table
+from benchmodels.frontier.measures.tables import (
+    movable,
+    peers_table,
+    refuse_idle,
+    slacks_table,
+    status_in_words,
+    targets_table,
+)
 from benchmodels.frontier.model import FrontierModel
 from benchmodels.frontier.scores import Scored, Scores, compared, read_only, warn_of_few, warn_of_missing
 from benchmodels.kernels.faces import SecondPhase, second_phase
@@ -155,6 +162,7 @@ class MultiDirectionalFit(Scored):
     def _scored(self, points: Goods, found: IdealPoints) -> Scores:
         change, m = _shares(points, found), len(self.model.inputs)
         moves = np.asarray((points.goods > 0) & self.model.moves())
+        refuse_idle(points, moves)
         needed, made = (_mean(change[:, at], moves[:, at]) for at in (slice(None, m), slice(m, None)))
         return Scores(
             unit=points.unit,

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmodels.errors import SpecificationError
 from benchmodels.frontier.measures.fit import Measured, SlackFit, fit_slacks
-from benchmodels.frontier.measures.tables import movable
+from benchmodels.frontier.measures.tables import movable, refuse_idle
 from benchmodels.frontier.model import FrontierModel
 from benchmodels.kernels.additive import largest_slacks
 from benchmodels.kernels.fractional_slacks import least_ratio
@@ -239,7 +239,7 @@ class SlackBased(SlackModel):
     measure, and does on where zero is, even under variable returns.
     **Zeros**: a good that the unit has nothing of is not in its means, since no share of nothing can be taken (Tone's
     case of a good that the unit has no function for); its slack may be what it is. So a unit that makes nothing of an
-    output is compared by what it does make.
+    output is compared by what it does make; a unit with nothing of any good that moves is a `DataError`.
     Without orientation it is the enhanced Russell graph measure of Pastor, Ruiz and Sirvent. With one it is `Russell`.
 
     References
@@ -284,6 +284,7 @@ class SlackBased(SlackModel):
         """Return what a unit of slack takes from the mean of inputs, and adds to that of outputs, (k, m + s)."""
         moves = movable(self.inputs, self.outputs, self.nondiscretionary, self.orientation)
         counts, m = np.asarray((points.goods > 0) & moves), len(self.inputs)
+        refuse_idle(points, counts)
         saved, added = np.zeros(points.goods.shape), np.zeros(points.goods.shape)
         for part, at in ((saved, slice(None, m)), (added, slice(m, None))):
             many = np.maximum(counts[:, at].sum(axis=1, keepdims=True), 1)

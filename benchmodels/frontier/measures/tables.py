@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import SpecificationError
+from benchmodels.errors import DataError, SpecificationError
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
 from benchmodels.table import listed
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["movable", "peers_table", "slacks_table", "status_in_words", "targets_table"]
+__all__ = ["movable", "peers_table", "refuse_idle", "slacks_table", "status_in_words", "targets_table"]
 
 _STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
 
@@ -60,6 +60,15 @@ def movable(
     if goods and not any(moves):
         raise SpecificationError(f"every good that orientation={orientation!r} moves is nondiscretionary")
     return np.array(moves, dtype=np.bool_)
+
+
+def refuse_idle(points: Goods, counts: NDArray[np.bool_]) -> None:
+    """Raise for points that have nothing of the goods that count (k, m + s), so that there is no share of them."""
+    idle = ~counts.any(axis=1)
+    if idle.any():
+        raise DataError(
+            f"nothing counts for {listed(points.unit[idle])}: there is nothing of the goods that the measure moves"
+        )
 
 
 def peers_table(unit: NDArray[np.object_], peer: Codes, weight: Floats) -> pd.DataFrame:
