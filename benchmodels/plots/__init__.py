@@ -7,6 +7,7 @@ leaves matplotlib's settings alone. matplotlib is imported when the first pictur
 from __future__ import annotations
 
 from benchmodels.plots.beside import beside
+from benchmodels.plots.composites import composite_profile, composites
 from benchmodels.plots.courses import courses
 from benchmodels.plots.diagnostics import overlap, subgroups
 from benchmodels.plots.expenditure import contributions
@@ -16,8 +17,10 @@ from benchmodels.plots.funnels import funnel
 from benchmodels.plots.learners import learner_beside, learning
 from benchmodels.plots.lists import caterpillar, rank_sets
 from benchmodels.plots.maps import choropleth
+from benchmodels.plots.mergers import gap_ratios, merger_parts, partners
 from benchmodels.plots.multiverses import specification_curve, specification_ranges
 from benchmodels.plots.planes import frontier, influence
+from benchmodels.plots.productivity import productivity_of_unit, productivity_of_units
 from benchmodels.plots.profiles import among_peers, profile
 from benchmodels.plots.second_steps import departures
 from benchmodels.plots.texts import Lang
@@ -31,6 +34,8 @@ __all__ = [
     "calibration",
     "caterpillar",
     "choropleth",
+    "composite_profile",
+    "composites",
     "contributions",
     "courses",
     "departures",
@@ -39,11 +44,16 @@ __all__ = [
     "foretold",
     "frontier",
     "funnel",
+    "gap_ratios",
     "influence",
     "learner_beside",
     "learning",
+    "merger_parts",
     "overlap",
+    "partners",
     "peers",
+    "productivity_of_unit",
+    "productivity_of_units",
     "profile",
     "rank_sets",
     "specification_curve",
