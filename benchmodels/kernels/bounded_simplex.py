@@ -32,8 +32,8 @@ _COST, _PIVOT = 1e-11, 1e-9
 _MOVED = 1e-9
 # Pivots without an end, for each row; pivots after which inverses are made anew.
 _MOST, _FRESH = 60, 40
-# Of a value below zero at the point itself, which counts as rounding.
-_BELOW = 1e-12
+# Of a value below zero at the point itself, which counts as rounding; and of one above, which is none to speak of.
+_BELOW, _DUST = 1e-12, 1e-14
 # Programs that are not worth moving together.
 _FEW = 50
 
@@ -301,11 +301,11 @@ def _put(running: _Running, some: Codes, answers: Answers) -> None:
     value += np.einsum("kij,kj->ki", inverse, target - np.einsum("kij,kj->ki", basis, value))
     tops = np.take_along_axis(whole.upper[at], np.maximum(running.code - n, 0), axis=1)
     tops = np.where(running.code >= n, tops, np.inf)
-    dust = _BELOW * np.einsum("kij,kj->ki", np.abs(inverse), whole.size[at])
+    terms = np.einsum("kij,kj->ki", np.abs(inverse), whole.size[at])
     first = running.first
-    fits = ((value >= -dust) & (value <= tops + dust)).all(axis=1)
+    fits = ((value >= -_BELOW * terms) & (value <= tops + _BELOW * terms)).all(axis=1)
     status = np.where(first, INFEASIBLE, np.where(fits, OPTIMAL, STALLED))
-    value = np.clip(value, 0.0, tops)
+    value = np.where(value <= _DUST * terms, 0.0, np.minimum(value, tops))
     answers.price[at] = np.where(first[:, None], -inverse[:, 0], price)
     answers.status[at] = status
     column = running.code < n
