@@ -1,7 +1,7 @@
 """Measures beyond the radial against Benchmarking 0.33 and deaR 1.5.3.
 
-Where some column mean is above 10,000 (milkProd, pigdata) Benchmarking's additive program works on goods divided by
-their means: it takes the largest sum of slacks in means, and prints that solution's sum in the units of the data. So
+In milkProd and pigdata, whose figures are the largest, Benchmarking's additive program seems to work on goods divided
+by their means: it takes the largest sum of slacks in means, and prints that solution's sum in the units of the data. So
 there its slacks are those of ``weights="mean"``, elsewhere those of ``weights="unit"``.
 """
 
