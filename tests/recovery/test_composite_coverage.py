@@ -62,7 +62,11 @@ def test_what_is_told_of_planted_practice():
 
 def test_draws_are_nearer_to_the_truth_than_what_was_found():
     drawn = ROWS.query("of == 'outcomes'")
-    assert (drawn["error_corrected"] < drawn["error_found"]).all()
+    ratio = drawn["error_corrected"] / drawn["error_found"]
+    assert ratio[drawn["reliability"] < 0.6].max() < 0.9
+    assert ratio[drawn["reliability"] < 0.9].max() < 0.95
+    # Where there is next to no noise there is next to nothing to gain.
+    assert ratio.max() < 1.02
 
 
 def test_coverage_is_that_of_the_tables_beside():
