@@ -17,7 +17,7 @@ from benchmodels.errors import (
 from benchmodels.frontier import DEA
 from benchmodels.frontier.composites import BenefitOfTheDoubt
 from benchmodels.placing import best_set
-from tests.kernels.test_composites import BOX, plain
+from tests.kernels.test_kindest_weights import BOX, plain
 from tests.recovery.composite_coverage import comparison_of
 
 SOLVED = 1e-9

@@ -261,8 +261,12 @@ class BenefitOfTheDoubtFit:
         Notes
         -----
         Why draws are around shrunken estimates: of many noisy units the best look better than any is, so that noise
-        moves the frontier found outwards; errors added once more move it further. ``tests/recovery/``
-        ``composite_coverage.json`` has how often intervals held.
+        moves the frontier found outwards, and errors added once more would move it further. Outcomes are shrunken
+        together: shrunken one by one, they would be drawn good in one and bad in another, nearer to a frontier that
+        nobody makes. Asked for at 95 %, intervals of outcomes with a reliability .8 or more held in .91 to .97 of
+        cases, with .5 in .90 to .97, over simulated tables of 40 and 98 units; rank sets in all but a few. Of units
+        they held less: in .77 to .95 with two outcomes, .82 to .90 with three, .63 to .89 with five
+        (``tests/recovery/composite_coverage.py``). A comparison says the coverage of its own kind.
         """
         return uncertainty_of(
             self, of=of, replicates=replicates, noise_correlation=noise_correlation, subset=subset, level=level,
