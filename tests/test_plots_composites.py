@@ -40,7 +40,7 @@ def said(ax):
 
 @pytest.mark.parametrize("lang", ["en", "da"])
 def test_a_row_a_unit_the_best_on_top(found, lang):
-    ax = drawn.composites(found, lang=lang, highlight="Ø03")
+    ax = drawn.composite_scores(found, lang=lang, highlight="Ø03")
     frame = found.to_frame().sort_values(["efficiency", "unit"], ascending=[False, True]).reset_index(drop=True)
     ends = bars(ax, "intervals")
     order = np.argsort(ends[:, 0, 1])
@@ -55,7 +55,7 @@ def test_a_row_a_unit_the_best_on_top(found, lang):
 
 def test_steps_and_subsamples():
     fit = asked(orientation="directional", direction="spread").fit(table(40))
-    ax = drawn.composites(fit.uncertainty(of="units", replicates=100, rng=0))
+    ax = drawn.composite_scores(fit.uncertainty(of="units", replicates=100, rng=0))
     np.testing.assert_allclose(np.sort(np.append(line(ax, "found")[:, 0], line(ax, "best")[:, 0])),
                                np.sort(fit.inefficiency))  # fmt: skip
     assert "steps from the best" in said(ax)
@@ -81,7 +81,7 @@ def test_what_stands_behind_one_unit(found, lang):
 
 def test_what_is_not_there(found):
     with pytest.raises(SpecificationError, match="not among"):
-        drawn.composites(found, highlight="Nowhere")
+        drawn.composite_scores(found, highlight="Nowhere")
     with pytest.raises(SpecificationError, match="not among"):
         drawn.composite_profile(found.fit, unit="Nowhere")
     with pytest.raises(SpecificationError, match="labels names"):

@@ -7,7 +7,7 @@ leaves matplotlib's settings alone. matplotlib is imported when the first pictur
 from __future__ import annotations
 
 from benchmodels.plots.beside import beside
-from benchmodels.plots.composites import composite_profile, composites
+from benchmodels.plots.composites import composite_profile, composite_scores
 from benchmodels.plots.courses import courses
 from benchmodels.plots.diagnostics import overlap, subgroups
 from benchmodels.plots.expenditure import contributions
@@ -35,7 +35,7 @@ __all__ = [
     "caterpillar",
     "choropleth",
     "composite_profile",
-    "composites",
+    "composite_scores",
     "contributions",
     "courses",
     "departures",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmodels.frontier.composites import BenefitOfTheDoubtFit, CompositeUncertainty
     from benchmodels.plots.texts import Lang
 
-__all__ = ["composite_profile", "composites"]
+__all__ = ["composite_profile", "composite_scores"]
 
 _SAID: dict[str, dict[str, str]] = {
     "en": {
@@ -87,7 +87,7 @@ _NAMED = 4
 _LIMITS = "#8FA1AB"
 
 
-def composites(
+def composite_scores(
     record: CompositeUncertainty, *, ax: Axes | None = None, highlight: object = None, lang: Lang = "en"
 ) -> Axes:
     """Draw every unit's composite as found, with its interval and what it may truly be, one row a unit.

@@ -8,6 +8,7 @@ from benchmodels.replication.provenance.crate import write_crate
 from benchmodels.replication.provenance.differences import Differences, compare_runs
 from benchmodels.replication.provenance.verification import Verification, verify_folder
 from benchmodels.replication.run import run_studies, run_study
+from benchmodels.replication.several_outcomes import run_several_outcomes
 from benchmodels.replication.study import Study, more_studies, parse_study, read_study, shipped_studies
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "published",
     "read_claims",
     "read_study",
+    "run_several_outcomes",
     "run_studies",
     "run_study",
     "shipped_studies",
