@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmodels.frontier.together import Gains
 from benchmodels.frontier.together.bootstrap import PARTS
 from benchmodels.frontier.together.simulated import held_in
 from benchmodels.kernels.merging import Sums, farrell_of_hull, merged_gains
@@ -51,6 +52,16 @@ def test_what_was_simulated_is_told():
     )["total"].min()  # fmt: skip
     for other in ({"units": 300}, {"level": 0.9}, {"returns": "drs"}, {"goods": 9}):
         assert np.isnan(held_in("subsample", **{"units": 98, **asked, **other})["corrected"])
+
+
+def test_what_the_docstring_says():
+    rows = ROWS.query("returns == 'vrs' and orientation == 'input' and units == 98 and kind == 'subsample'")
+    told = " ".join(str(Gains.bootstrap.__doc__).split())
+    for part in ("corrected", "total", "size", "learning", "harmony"):
+        low, high = (f"{value:.2f}".removeprefix("0") for value in (rows[part].min(), rows[part].max()))
+        assert f"{low} to {high}" in told, (part, low, high)
+    assert rows["withheld"].between(0.4, 0.65).all()
+    assert (rows["may_be_best"] > 0.9).all()
 
 
 @pytest.mark.slow
