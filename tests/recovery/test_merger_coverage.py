@@ -50,7 +50,7 @@ def test_what_was_simulated_is_told():
     assert between["total"] == ROWS.query(
         "returns == 'vrs' and orientation == 'input' and goods == 5 and kind == 'subsample'"
     )["total"].min()  # fmt: skip
-    for other in ({"units": 300}, {"level": 0.9}, {"returns": "drs"}, {"goods": 9}):
+    for other in ({"units": 300}, {"level": 0.9}, {"returns": "irs"}, {"goods": 9}):
         assert np.isnan(held_in("subsample", **{"units": 98, **asked, **other})["corrected"])
 
 
