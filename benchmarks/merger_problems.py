@@ -22,7 +22,7 @@ class Mergers(Problem):
     about = (
         "Bogetoft and Wang's decomposition for all pairs of n units x (inputs + outputs), drawn as for DEA: three "
         "programs a pair, after one a unit. A pair that makes more than any unit has no total and no corrected one; "
-        "then the answer is NaN. The judge solves the programs of 50 pairs, and of their units, by HiGHS."
+        "then the answer is NaN. The judge solves 150 of the programs, and those of their units, by HiGHS."
     )
     norm = "largest error of a factor"
     tolerance = 1e-8

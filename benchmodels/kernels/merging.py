@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmodels.kernels import free_disposal
 from benchmodels.kernels.envelopment import envelop
-from benchmodels.kernels.shared_simplex import ARTIFICIAL, INFEASIBLE, OPTIMAL, OWN
+from benchmodels.kernels.shared_simplex import ARTIFICIAL, OPTIMAL, OWN, STALLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +193,7 @@ def farrell_of_hull(
 
     def farrell(inputs: Floats, outputs: Floats, member: Codes, *, inside: bool) -> tuple[Floats, Codes]:
         known = np.isfinite(inputs).all(axis=1) & np.isfinite(outputs).all(axis=1)
-        factor, status = np.full(len(inputs), np.nan), np.full(len(inputs), INFEASIBLE)
+        factor, status = np.full(len(inputs), np.nan), np.full(len(inputs), STALLED)
         x, y = inputs[known], outputs[known]
         step = np.concatenate([x, np.zeros_like(y)] if side == "input" else [np.zeros_like(x), y], axis=1)
         # A mean that may use itself needs no first phase, and is no help to itself.
@@ -219,7 +219,7 @@ def farrell_of_units(reference: free_disposal.Goods, side: Side) -> Farrell:
 
     def farrell(inputs: Floats, outputs: Floats, member: Codes, *, inside: bool) -> tuple[Floats, Codes]:
         known = np.isfinite(inputs).all(axis=1) & np.isfinite(outputs).all(axis=1)
-        factor, status = np.full(len(inputs), np.nan), np.full(len(inputs), INFEASIBLE)
+        factor, status = np.full(len(inputs), np.nan), np.full(len(inputs), STALLED)
         x, y = inputs[known], outputs[known]
         points = (
             free_disposal.Goods(x, y * (1.0 - _ROUNDING))

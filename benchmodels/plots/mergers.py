@@ -367,5 +367,6 @@ def _framed(ax: Axes, lang: Lang) -> None:
 
 def _below(ax: Axes, measure: str, told: list[str]) -> None:
     """Write the axis's name, and below it what a reader must know."""
-    lines = [measure, *textwrap.wrap(" ".join(told), _WIDE)]
+    # A number and its per cent sign stay on one line.
+    lines = [measure, *textwrap.wrap(" ".join(told).replace(" %", "\N{NO-BREAK SPACE}%"), _WIDE)]
     ax.set_xlabel("\n".join(lines), fontsize=SMALL + 1.0)

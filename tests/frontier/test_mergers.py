@@ -13,10 +13,12 @@ import pytest
 from scipy.optimize import linprog
 
 from benchmodels.datasets import municipality_neighbours
-from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA
 from benchmodels.frontier.together import MergerGains
 from benchmodels.frontier.together.bootstrap import PARTS
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*are few for:benchmodels.errors.BenchmodelsWarning")
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
 ALGEBRA, SOLVER, REFERENCE = 1e-12, 1e-9, 1e-10
@@ -272,6 +274,13 @@ def test_bad_input():
         fit.gains([["æ", "ø"]]).position("x")
     with pytest.raises(SpecificationError, match="another law"):
         quietly(quietly(model(returns="fdh").fit(table()).pairs).bootstrap)
+
+
+@pytest.mark.filterwarnings("error")
+def test_few_units_for_many_goods():
+    with pytest.warns(BenchmodelsWarning, match="10 units are few for 2 inputs and 2 outputs"):
+        model().fit(table(10))
+    model().fit(table(12))
 
 
 def test_a_zero_good_is_held_as_it_is():

@@ -25,7 +25,7 @@ FILE = Path(benchmodels.frontier.together.__file__).parent / "coverage.json"
 LEVEL, REPLICATES, GROUPS = 0.95, 200, 30
 GOODS = ((1, 1), (1, 3), (3, 2))
 KINDS = ("subsample", "smoothed")
-CASES = (("vrs", "input", 98), ("vrs", "output", 98), ("crs", "input", 98), ("vrs", "input", 40))
+CASES = (("vrs", "input", 98), ("vrs", "output", 98), ("crs", "input", 98), ("vrs", "input", 40), ("drs", "input", 98))
 FUNCTIONS = [
     "frontier/together/bootstrap.py:MergerBootstrap._over",
     "frontier/together/bootstrap.py:MergerBootstrap.best",
@@ -96,16 +96,21 @@ def one(n, inputs, outputs, seed, kinds=KINDS, returns="vrs", orientation="input
 
 
 def main(draws):
-    rows = []
+    """Draw the cases that the file does not have yet of this code."""
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    same = kept.get("code") == code_hash(FUNCTIONS)
+    rows = [row for row in kept.get("rows", []) if same and row["draws"] == draws]
     for returns, orientation, n in CASES:
         for inputs, outputs in GOODS:
+            case = {"returns": returns, "orientation": orientation, "units": n, "goods": inputs + outputs}
+            case |= {"inputs": inputs, "outputs": outputs}
+            if any(case.items() <= row.items() for row in rows):
+                continue
             begun = time.perf_counter()
             found = [one(n, inputs, outputs, seed, KINDS, returns, orientation) for seed in range(draws)]
             for kind in KINDS:
-                row = {"returns": returns, "orientation": orientation, "units": n, "goods": inputs + outputs}
-                row |= {"inputs": inputs, "outputs": outputs, "kind": kind, "draws": draws}
                 frame = pd.DataFrame([each[kind] for each in found]).astype(float)
-                rows.append(row | frame.mean().round(3).to_dict())
+                rows.append(case | {"kind": kind, "draws": draws} | frame.mean().round(3).to_dict())
             print(f"{returns} {orientation} {n} {inputs}+{outputs}: {time.perf_counter() - begun:.0f} s", flush=True)
             table = {"code": code_hash(FUNCTIONS), "level": LEVEL, "replicates": REPLICATES, "rows": rows}
             FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")

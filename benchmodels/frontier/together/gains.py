@@ -231,6 +231,17 @@ class Gains:
         -----
         PartialResultWarning
             Groups whose uncertainty is withheld, with the reason.
+
+        Notes
+        -----
+        Of 98 simulated units with 2 to 5 goods, variable returns, inputs falling, 95 % intervals by subsamples held in
+        .95 to .98 of cases for ``corrected``, .95 to .99 for ``total``, .96 to 1.00 for ``size``, but .86 to .98 for
+        ``learning`` and .83 to .96 for ``harmony``; and four to six groups in ten had none, since most frontiers drawn
+        end short of them. Smoothed ones held less often, and so did all where outputs rise: verdicts are withheld there
+        (`MergerBootstrap.held`). Which of 30 groups is the best could hardly ever be told.
+
+        All pairs of 98 units take about a minute and a half of a processor for 400 replicates; the partners of one unit
+        about two seconds.
         """
         from benchmodels.frontier.together.bootstrap import merger_bootstrap
 

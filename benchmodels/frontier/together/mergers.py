@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from benchmodels.asked import whole
-from benchmodels.errors import PartialResultWarning, SpecificationError
+from benchmodels.errors import BenchmodelsWarning, PartialResultWarning, SpecificationError
 from benchmodels.frontier.goods import read_goods
 from benchmodels.frontier.together.gains import WHY, Gains, gains_of
 from benchmodels.frontier.together.groups import (
@@ -83,8 +83,8 @@ class MergerGains:
     Examples
     --------
     >>> import pandas as pd
-    >>> table = pd.DataFrame({"unit": list("abc"), "staff": [10.0, 30, 20], "cars": [30.0, 10, 20],
-    ...     "visits": [10.0, 10, 16]})
+    >>> table = pd.DataFrame({"unit": list("abcdefghi"), "staff": [10.0, 30, 20] + 6 * [40.0],
+    ...     "cars": [30.0, 10, 20] + 6 * [40.0], "visits": [10.0, 10, 16] + 6 * [10.0]})
     >>> fit = MergerGains(inputs=["staff", "cars"], outputs=["visits"], unit="unit", returns="crs").fit(table)
     >>> fit.gains([["a", "b"]]).to_frame()[["group", "total", "learning", "harmony", "size"]].round(3)
        group  total  learning  harmony  size
@@ -122,10 +122,24 @@ class MergerGains:
         ------
         SpecificationError, DataError
             As the options and the table give cause to.
+
+        Warns
+        -----
+        BenchmodelsWarning
+            So few units for so many goods that most look efficient, and learning is told as harmony and size.
         """
         goods = read_goods(
             data, unit=self.unit, inputs=self.inputs, outputs=self.outputs, missing=self.missing, least=2
         )  # fmt: skip
+        m, s = len(self.inputs), len(self.outputs)
+        wanted = max(m * s, 3 * (m + s))
+        if len(goods) < wanted:
+            warnings.warn(
+                f"{len(goods)} units are few for {m} inputs and {s} outputs (at least {wanted} are advised): most will "
+                "look efficient, so that little is left to learn and much seems gained by merging",
+                BenchmodelsWarning,
+                stacklevel=2,
+            )
         return MergersFit(model=self, goods=goods)
 
 
