@@ -72,6 +72,10 @@ class MergerGains:
     Potentials are no savings: nobody has merged, and the frontier is of units that run themselves. They leave out what
     a merger costs, what distance costs, and what wages and service levels become when they are made equal.
 
+    Where many units are small and few are large, the best of the small ones are better than the best of the large ones
+    by number alone. Under 'vrs' and 'drs' size then looks like a cost, and no interval knows it: in a simulated country
+    in which prices did not depend on size, 126 of 192 pairs of neighbours were told that size costs.
+
     A group that makes more than any unit has no potential where inputs fall (status 'infeasible'), but under constant
     or increasing returns. Where outputs rise it has one: it is held against the largest units, with inputs to spare, so
     that ``size`` tells as a cost what nobody has tried.
