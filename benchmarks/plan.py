@@ -15,6 +15,7 @@ from benchmarks.problems import (
     RandomIntercept,
     UnitEffects,
 )
+from benchmarks.productivity_problems import Productivity
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ PLAN = (
     Item(Replicates(500), 3),
     Item(Replicates(2_000), 1),
     Item(TwoStages(98), 3),
+    Item(Productivity(98), 2),
 )
 
 SMALL = (
@@ -84,6 +86,7 @@ SMALL = (
     Item(OtherFrontiers(20), 1),
     Item(Replicates(30, replicates=100), 1),
     Item(TwoStages(40, first=20, replicates=100), 1),
+    Item(Productivity(20, periods=3, replicates=100), 1),
 )
 
 PROBLEMS: dict[str, Problem] = {item.problem.name: item.problem for item in (*PLAN, *SMALL)}
@@ -147,4 +150,5 @@ TARGETS = (
     Target(Replicates(500), most=30),
     Target(TwoStages(98), most=5),
     Target(TwoStages(98), rival="loop of SciPy linprog and BFGS"),
+    Target(Productivity(98), most=30, ours=FRAME),
 )

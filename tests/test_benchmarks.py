@@ -22,6 +22,7 @@ from benchmarks.problems import (
     RandomIntercept,
     UnitEffects,
 )
+from benchmarks.productivity_problems import Productivity
 from benchmarks.solvers import solvers_of
 from benchmarks.solvers.solver import Solver
 
@@ -41,6 +42,7 @@ SMALL = (
     OtherFrontiers(15),
     Replicates(25, replicates=100),
     TwoStages(40, first=20, replicates=100),
+    Productivity(20, periods=3, replicates=100),
 )
 OURS = [(p, s) for p in SMALL for s in solvers_of(p) if s.needs is None]
 

@@ -11,6 +11,7 @@ from benchmarks.problems import (
     RandomIntercept,
     UnitEffects,
 )
+from benchmarks.productivity_problems import Productivity
 from benchmarks.solvers import (
     bootstrap,
     cells,
@@ -20,6 +21,7 @@ from benchmarks.solvers import (
     linear_intercept,
     logit,
     other_frontiers,
+    productivity,
     random_intercept,
     two_stages,
     unit_effects,
@@ -40,6 +42,7 @@ SOLVERS: dict[type[Problem], tuple[Solver, ...]] = {
     OtherFrontiers: other_frontiers.SOLVERS,
     Replicates: frontier_bootstrap.SOLVERS,
     TwoStages: two_stages.SOLVERS,
+    Productivity: productivity.SOLVERS,
 }
 
 

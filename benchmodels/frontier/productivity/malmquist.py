@@ -269,6 +269,11 @@ class MalmquistFit:
         against them. Distances are drawn under variable returns where a part needs those, for what is made of it lies
         within the constant ones too. Of the contemporaneous and the biennial reference, of one orientation.
 
+        In simulated panels with constant returns, of 40 and 98 units with 3 and 6 goods, its 95 % intervals held in
+        0.53 to 0.73 of indices, those of subsamples in 0.69 to 0.73: frontiers found are too far from the true ones, and
+        differently so in the two periods. So there is no verdict on a change where coverage falls short
+        (`MalmquistBootstrap.coverage`); intervals tell how much a change owes to which units are there, and no more.
+
         Parameters
         ----------
         replicates : int, default 1000
