@@ -35,13 +35,15 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-__all__ = ["BLOCK", "Kind", "MalmquistBootstrap", "bootstrap_of"]
+__all__ = ["BLOCK", "SUBSET", "Kind", "MalmquistBootstrap", "bootstrap_of"]
 
 Kind = Literal["simar-wilson-1999", "subsample"]
 
 # Replicates drawn together; a part of what makes the answer.
 BLOCK = 20
 _LEAST = 100
+# Power of the number of units that a subsample has, as simulated.
+SUBSET = 0.6
 # Share of replicates without an answer above which a change has no interval; spread that is rounding beside others'.
 _MISSING, _ROUNDING = 0.5, 1e-9
 _PLACE = {"earlier": 0, "later": 1, "common": 2}
@@ -212,6 +214,7 @@ def bootstrap_of(
         units=min((len(pair.joint) for pair in pairs), default=0), goods=goods, kind=kind,
         decomposition=model.decomposition, reference=model.reference, returns=str(model.returns),
         orientation=model.orientation, level=level,
+        by_rule=bandwidth is None and subset == SUBSET and model.base == "both",
     )  # fmt: skip
     resampled = MalmquistBootstrap(
         unit=changes.unit, earlier=changes.earlier, later=changes.later, names=changes.names, found=changes.values,
@@ -229,7 +232,7 @@ def _check(
     reference, returns = fit.model.reference, fit.model.returns
     if kind not in get_args(Kind):
         raise SpecificationError(f"kind={kind!r}; allowed are {listed(get_args(Kind))}")
-    share("subset", subset, example=0.6)
+    share("subset", subset, example=SUBSET)
     whole("replicates", replicates, least=_LEAST, what="enough for the tails of an interval")
     share("level", level)
     if reference not in ("contemporaneous", "biennial"):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
-from benchmodels.frontier.productivity.bootstrap import Kind, MalmquistBootstrap, bootstrap_of
+from benchmodels.frontier.productivity.bootstrap import SUBSET, Kind, MalmquistBootstrap, bootstrap_of
 from benchmodels.frontier.productivity.changes import Changes, warn_of_changes
 from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Base, Name, Reference, asks, parts
 from benchmodels.frontier.productivity.distances import Pairs, distances_of, pairs_of, status_of
@@ -256,7 +256,7 @@ class MalmquistFit:
         replicates: int = 1000,
         kind: Kind = "simar-wilson-1999",
         bandwidth: float | None = None,
-        subset: float = 0.6,
+        subset: float = SUBSET,
         level: float = 0.95,
         rng: int | np.random.Generator | None = None,
         workers: int = 1,
@@ -270,8 +270,8 @@ class MalmquistFit:
         within the constant ones too. Of the contemporaneous and the biennial reference, of one orientation.
 
         In simulated panels with constant returns, of 40 and 98 units with 3 and 6 goods, its 95 % intervals held in
-        0.53 to 0.73 of indices, those of subsamples in 0.69 to 0.73: frontiers found are too far from the true ones, and
-        differently so in the two periods. So there is no verdict on a change where coverage falls short
+        0.53 to 0.73 of indices, those of subsamples in 0.69 to 0.73: frontiers found are too far from the true ones,
+        and not as far in one period as in the other. So there is no verdict on a change where coverage falls short
         (`MalmquistBootstrap.coverage`); intervals tell how much a change owes to which units are there, and no more.
 
         Parameters

@@ -47,13 +47,17 @@ def change_coverage(
     returns: str,
     orientation: str,
     level: float,
+    by_rule: bool = True,
 ) -> ChangeCoverage:
-    """Return the least coverage of the simulated tables next to what is asked, smaller and larger."""
+    """Return the least coverage of the simulated tables next to what is asked, smaller and larger.
+
+    Nothing was simulated but ``by_rule``: the kind's own bandwidth or size, and the mean of both periods' technologies.
+    """
     table = _simulated()
     asked = {"kind": kind, "decomposition": decomposition, "reference": reference, "returns": returns}
     asked["orientation"] = orientation
     rows = [row for row in table["rows"] if all(row[name] == value for name, value in asked.items())]
-    rows = _beside(_beside(rows, "units", units), "goods", goods) if table["level"] == level else []
+    rows = _beside(_beside(rows, "units", units), "goods", goods) if by_rule and table["level"] == level else []
     if not rows:
         told = f"no panels of {units} units with {goods} goods were simulated at {level:.0%}"
         return ChangeCoverage(level=level, parts={}, enough=(), simulated=f"{told} ({', '.join(asked.values())})")
