@@ -65,7 +65,9 @@ def test_the_truth_is_the_truth():
     np.testing.assert_allclose(truth["efficiency_change"] * truth["technical_change"], truth["index"], rtol=1e-12)
     frame, truth = draw(3000, 2, 1, np.random.default_rng(0))
     fit = Malmquist(inputs=["x0", "x1"], outputs=["y0"], unit="unit", period="period").fit(frame)
-    assert np.abs(np.log(fit.changes.parts["technical_change"] / truth["technical_change"])).max() < 0.03
+    off = np.abs(np.log(fit.changes.parts["technical_change"] / truth["technical_change"]))
+    # But where few units have such a mix of inputs.
+    assert np.quantile(off, 0.95) < 0.01
 
 
 @pytest.mark.slow

@@ -270,8 +270,8 @@ class MalmquistFit:
         within the constant ones too. Of the contemporaneous and the biennial reference, of one orientation.
 
         In simulated panels with constant returns, of 40 and 98 units with 3 and 6 goods, its 95 % intervals held in
-        0.53 to 0.73 of indices, those of subsamples in 0.69 to 0.73: frontiers found are too far from the true ones,
-        and not as far in one period as in the other. So there is no verdict on a change where coverage falls short
+        0.53 to 0.73 of indices, those of subsamples in 0.69 to 0.73 of indices: the frontiers found are not as far from
+        the true ones in one period as in the other. So there is no verdict on a change where coverage falls short
         (`MalmquistBootstrap.coverage`); intervals tell how much a change owes to which units are there, and no more.
 
         Parameters
