@@ -252,7 +252,7 @@ def _check(
 
 
 def _warn(found: MalmquistBootstrap) -> None:
-    lost = np.asarray(found.withheld.any(axis=0))
+    lost = np.asarray((found.withheld & np.isfinite(found.found)).any(axis=0))
     if lost.any() or found.stalled:
         warnings.warn(
             f"{int(lost.sum())} of {len(lost)} changes have no interval for some part (no change found, or frontiers "
