@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from benchmodels.frontier.productivity.changes import Changes, warn_of_changes
 from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Base, Name, Reference, asks, parts
 from benchmodels.frontier.productivity.distances import Pairs, distances_of, pairs_of, status_of
 from benchmodels.frontier.productivity.panel import Panel, PanelModel
+from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL
 from benchmodels.table import listed
 
@@ -188,6 +189,15 @@ class MalmquistFit:
     pairs: Pairs
     efficiencies: dict[Ask, Floats]
     codes: dict[Ask, Codes]
+
+    def __post_init__(self) -> None:
+        read_only(self.pairs)
+        for array in (*self.efficiencies.values(), *self.codes.values()):
+            array.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     @cached_property
     def changes(self) -> Changes:
