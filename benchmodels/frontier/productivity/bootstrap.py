@@ -154,7 +154,8 @@ class MalmquistBootstrap:
         ``bias, std_error`` of the logarithm; ``verdict``: 'progress' or 'regress' where the interval lies on one side
         of 1, 'undecided' where it does not, one change at a time; 'withheld' where the intervals of such panels were
         not seen to hold as often as they say (`ChangeCoverage`), or there is none; ``missing``, the share of replicates
-        without an answer.
+        without an answer. In ten of twelve sets of simulated panels indices ``corrected`` were on average further from
+        the truth than those found.
         """
         (q, p), (low, high), lost = self.found.shape, self.interval, self.withheld
         bias = np.where(lost, np.nan, self.bias)
