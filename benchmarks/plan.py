@@ -16,6 +16,7 @@ from benchmarks.problems import (
     RandomIntercept,
     UnitEffects,
 )
+from benchmarks.productivity_problems import Productivity
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ PLAN = (
     Item(TwoStages(98), 3),
     Item(Mergers(98), 5),
     Item(Mergers(98, inputs=1, outputs=3), 5),
+    Item(Productivity(98), 2),
 )
 
 SMALL = (
@@ -88,6 +90,7 @@ SMALL = (
     Item(Replicates(30, replicates=100), 1),
     Item(TwoStages(40, first=20, replicates=100), 1),
     Item(Mergers(30), 1),
+    Item(Productivity(20, periods=3, replicates=100), 1),
 )
 
 PROBLEMS: dict[str, Problem] = {item.problem.name: item.problem for item in (*PLAN, *SMALL)}
@@ -153,4 +156,5 @@ TARGETS = (
     Target(Replicates(500), most=30),
     Target(TwoStages(98), most=5),
     Target(TwoStages(98), rival="loop of SciPy linprog and BFGS"),
+    Target(Productivity(98), most=30, ours=FRAME),
 )

@@ -23,6 +23,7 @@ from benchmarks.problems import (
     RandomIntercept,
     UnitEffects,
 )
+from benchmarks.productivity_problems import Productivity
 from benchmarks.solvers import solvers_of
 from benchmarks.solvers.solver import Solver
 
@@ -43,6 +44,7 @@ SMALL = (
     Replicates(25, replicates=100),
     TwoStages(40, first=20, replicates=100),
     Mergers(20),
+    Productivity(20, periods=3, replicates=100),
 )
 OURS = [(p, s) for p in SMALL for s in solvers_of(p) if s.needs is None]
 

@@ -12,6 +12,7 @@ from benchmarks.problems import (
     RandomIntercept,
     UnitEffects,
 )
+from benchmarks.productivity_problems import Productivity
 from benchmarks.solvers import (
     bootstrap,
     cells,
@@ -22,6 +23,7 @@ from benchmarks.solvers import (
     logit,
     mergers,
     other_frontiers,
+    productivity,
     random_intercept,
     two_stages,
     unit_effects,
@@ -43,6 +45,7 @@ SOLVERS: dict[type[Problem], tuple[Solver, ...]] = {
     Replicates: frontier_bootstrap.SOLVERS,
     TwoStages: two_stages.SOLVERS,
     Mergers: mergers.SOLVERS,
+    Productivity: productivity.SOLVERS,
 }
 
 

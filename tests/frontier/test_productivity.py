@@ -327,7 +327,12 @@ def test_unbalanced_panels_and_any_kind_of_period():
     whole = Malmquist(**GOODS).fit(table).to_frame()
     np.testing.assert_allclose(frame.loc[frame["from"] == 2017, "index"], whole.loc[whole["from"] == 2017, "index"])
     chain = fit.cumulated().set_index(["unit", "to"])["index"]
-    assert chain["enhed æ3"].isna().all()
+    # Its chain begins where it is there twice in a row; of one that leaves and comes back it ends.
+    alone = frame[(frame["unit"] == "enhed æ3") & (frame["from"] == 2017)]["index"].item()
+    assert chain["enhed æ3"].to_dict() == {2018: alone}
+    late = (table["unit"] == "enhed æ3") & (table["year"] == 2017)
+    found = quiet(Malmquist(**GOODS), table[~late]).cumulated().set_index(["unit", "to"])["index"]
+    assert np.isnan(found["enhed æ3"].to_numpy()).tolist() == [False, True, True]
     assert np.isfinite(chain.drop("enhed æ3", level="unit")).all()
     means = fit.means()
     assert means["changes"].tolist() == [8, 8, 9]
@@ -422,6 +427,24 @@ def test_bootstrap(kind):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(found)).errors, found.errors)
     with pytest.raises(ValueError, match="read-only"):
         found.errors[0] = 0
+
+
+def test_bootstrap_of_other_panels_and_references():
+    """An output-oriented, biennial index of a panel that a unit leaves and another joins."""
+    table = panel(k=20, periods=3)
+    gone = (table["unit"] == "enhed æ3") & (table["year"] == 2017) | (table["unit"] == "enhed æ5") & (
+        table["year"] == 2015
+    )
+    model = Malmquist(**GOODS, orientation="output", returns="vrs", reference="biennial")
+    fit = quiet(model, table[~gone])
+    with pytest.warns(PartialResultWarning, match=r"1 of 40 changes"):
+        # One is nobody's but its own peer in both years, whatever the frontier.
+        found = fit.bootstrap(replicates=100, rng=1)
+    known = np.isfinite(fit.index)
+    assert known.sum() == 38
+    assert np.isfinite(found.errors[:, :, known]).mean() > 0.99
+    assert np.isnan(found.errors[:, :, ~known]).all()
+    np.testing.assert_allclose(found.errors[:, 1] + found.errors[:, 2], found.errors[:, 0], atol=SOLVER)
 
 
 def test_what_a_bootstrap_cannot_be():

@@ -35,13 +35,15 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-__all__ = ["BLOCK", "Kind", "MalmquistBootstrap", "bootstrap_of"]
+__all__ = ["BLOCK", "SUBSET", "Kind", "MalmquistBootstrap", "bootstrap_of"]
 
 Kind = Literal["simar-wilson-1999", "subsample"]
 
 # Replicates drawn together; a part of what makes the answer.
 BLOCK = 20
 _LEAST = 100
+# Power of the number of units that a subsample has, as simulated.
+SUBSET = 0.6
 # Share of replicates without an answer above which a change has no interval; spread that is rounding beside others'.
 _MISSING, _ROUNDING = 0.5, 1e-9
 _PLACE = {"earlier": 0, "later": 1, "common": 2}
@@ -152,7 +154,8 @@ class MalmquistBootstrap:
         ``bias, std_error`` of the logarithm; ``verdict``: 'progress' or 'regress' where the interval lies on one side
         of 1, 'undecided' where it does not, one change at a time; 'withheld' where the intervals of such panels were
         not seen to hold as often as they say (`ChangeCoverage`), or there is none; ``missing``, the share of replicates
-        without an answer.
+        without an answer. In ten of twelve sets of simulated panels indices ``corrected`` were on average further from
+        the truth than those found.
         """
         (q, p), (low, high), lost = self.found.shape, self.interval, self.withheld
         bias = np.where(lost, np.nan, self.bias)
@@ -212,6 +215,7 @@ def bootstrap_of(
         units=min((len(pair.joint) for pair in pairs), default=0), goods=goods, kind=kind,
         decomposition=model.decomposition, reference=model.reference, returns=str(model.returns),
         orientation=model.orientation, level=level,
+        by_rule=bandwidth is None and subset == SUBSET and model.base == "both",
     )  # fmt: skip
     resampled = MalmquistBootstrap(
         unit=changes.unit, earlier=changes.earlier, later=changes.later, names=changes.names, found=changes.values,
@@ -229,7 +233,7 @@ def _check(
     reference, returns = fit.model.reference, fit.model.returns
     if kind not in get_args(Kind):
         raise SpecificationError(f"kind={kind!r}; allowed are {listed(get_args(Kind))}")
-    share("subset", subset, example=0.6)
+    share("subset", subset, example=SUBSET)
     whole("replicates", replicates, least=_LEAST, what="enough for the tails of an interval")
     share("level", level)
     if reference not in ("contemporaneous", "biennial"):
@@ -249,7 +253,7 @@ def _check(
 
 
 def _warn(found: MalmquistBootstrap) -> None:
-    lost = np.asarray(found.withheld.any(axis=0))
+    lost = np.asarray((found.withheld & np.isfinite(found.found)).any(axis=0))
     if lost.any() or found.stalled:
         warnings.warn(
             f"{int(lost.sum())} of {len(lost)} changes have no interval for some part (no change found, or frontiers "

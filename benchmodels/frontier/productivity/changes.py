@@ -84,13 +84,17 @@ class Changes:
         return pd.DataFrame({**frame, "status": self.status}).infer_objects()
 
     def cumulated(self) -> pd.DataFrame:
-        """Return the changes of each unit from its first period on: ``unit, from, to, index``, the parts, ``chained``.
+        """Return the changes of each unit since it was first there: ``unit, from, to, index``, the parts, ``chained``.
+
+        From the first of two neighbouring periods that it is there in both.
 
         The product (of differences: the sum) of the changes between neighbouring periods. Where ``chained`` is true
         that is no more than a product: the index is not circular, and held directly against its first period a unit
-        may have changed by another amount. NaN from the first change on that is unknown.
+        may have changed by another amount. NaN from the first change thereafter that is unknown.
         """
-        frame = self.to_frame().drop(columns="status")
+        frame = self.to_frame()
+        there = (frame["status"] != "absent").groupby(frame["unit"], sort=False).cummax()
+        frame = frame[there].drop(columns="status").reset_index(drop=True)
         names, by = list(self.names), frame.groupby("unit", sort=False)
         frame["from"] = by["from"].transform("first")
         # A missing change would be jumped over; nothing behind it is known.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from benchmodels.errors import SpecificationError
-from benchmodels.frontier.productivity.bootstrap import Kind, MalmquistBootstrap, bootstrap_of
+from benchmodels.frontier.productivity.bootstrap import SUBSET, Kind, MalmquistBootstrap, bootstrap_of
 from benchmodels.frontier.productivity.changes import Changes, warn_of_changes
 from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Base, Name, Reference, asks, parts
 from benchmodels.frontier.productivity.distances import Pairs, distances_of, pairs_of, status_of
 from benchmodels.frontier.productivity.panel import Panel, PanelModel
+from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL
 from benchmodels.table import listed
 
@@ -189,6 +190,15 @@ class MalmquistFit:
     efficiencies: dict[Ask, Floats]
     codes: dict[Ask, Codes]
 
+    def __post_init__(self) -> None:
+        read_only(self.pairs)
+        for array in (*self.efficiencies.values(), *self.codes.values()):
+            array.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @cached_property
     def changes(self) -> Changes:
         """The index and its parts, with what goes with them."""
@@ -256,7 +266,7 @@ class MalmquistFit:
         replicates: int = 1000,
         kind: Kind = "simar-wilson-1999",
         bandwidth: float | None = None,
-        subset: float = 0.6,
+        subset: float = SUBSET,
         level: float = 0.95,
         rng: int | np.random.Generator | None = None,
         workers: int = 1,
@@ -268,6 +278,11 @@ class MalmquistFit:
         smooth density of both, reflected at the frontier; pseudo-units are as far inside; and the points are held
         against them. Distances are drawn under variable returns where a part needs those, for what is made of it lies
         within the constant ones too. Of the contemporaneous and the biennial reference, of one orientation.
+
+        In simulated panels with constant returns, of 40 and 98 units with 3 and 6 goods, its 95 % intervals held in
+        0.53 to 0.73 of indices, those of subsamples in 0.69 to 0.73 of indices: the frontiers found are not as far from
+        the true ones in one period as in the other. So there is no verdict on a change where coverage falls short
+        (`MalmquistBootstrap.coverage`); intervals tell how much a change owes to which units are there, and no more.
 
         Parameters
         ----------
