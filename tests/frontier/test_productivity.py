@@ -18,7 +18,7 @@ from benchmodels.frontier.productivity import (
     Luenberger,
     Malmquist,
     Windows,
-    decompositions,
+    decomposition_table,
 )
 from benchmodels.kernels.technology import bounds_of
 
@@ -212,7 +212,7 @@ def test_grifell_tatje_lovell_by_hand():
 
 
 def test_the_table_of_decompositions_is_kept_to():
-    told = decompositions()
+    told = decomposition_table()
     assert set(zip(told["decomposition"], told["reference"], strict=True)) == {
         (name, reference) for name, each in DECOMPOSITIONS.items() for reference in each.references
     }

@@ -2,7 +2,7 @@
 
 from benchmodels.frontier.productivity.bootstrap import MalmquistBootstrap
 from benchmodels.frontier.productivity.changes import Changes
-from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Decomposition, decompositions
+from benchmodels.frontier.productivity.decompositions import DECOMPOSITIONS, Decomposition, decomposition_table
 from benchmodels.frontier.productivity.hicks_moorsteen import HicksMoorsteen
 from benchmodels.frontier.productivity.luenberger import Luenberger
 from benchmodels.frontier.productivity.malmquist import Malmquist, MalmquistFit
@@ -19,5 +19,5 @@ __all__ = [
     "MalmquistFit",
     "Windows",
     "WindowsFit",
-    "decompositions",
+    "decomposition_table",
 ]

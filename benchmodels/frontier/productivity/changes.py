@@ -47,6 +47,7 @@ class Changes:
     scale : {'ratio', 'difference'}
     circular : bool
         Whether the change over several periods is the product (or sum) of those between, whichever they are.
+    simulated : bool, default False
     """
 
     unit: NDArray[np.object_]
@@ -58,6 +59,7 @@ class Changes:
     status: NDArray[np.object_]
     scale: Literal["ratio", "difference"]
     circular: bool
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         read_only(self)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DECOMPOSITIONS", "Ask", "Base", "Decomposition", "Name", "Reference", "asks", "decompositions", "parts"]
+__all__ = ["DECOMPOSITIONS", "Ask", "Base", "Decomposition", "Name", "Reference", "asks", "decomposition_table", "parts"]
 
 Reference = Literal["contemporaneous", "sequential", "global", "biennial"]
 Name = Literal["fglr", "fgnz", "ray-desli", "grifell-tatje-lovell", "bias"]
@@ -111,14 +111,14 @@ DECOMPOSITIONS: Mapping[Name, Decomposition] = MappingProxyType(
 )
 
 
-def decompositions() -> pd.DataFrame:
+def decomposition_table() -> pd.DataFrame:
     """Return which decomposition is defined for which reference technology, one row each.
 
     Columns ``decomposition, reference, returns, factors, source``.
 
     Examples
     --------
-    >>> decompositions().groupby("decomposition", sort=False)["reference"].agg(len).to_dict()
+    >>> decomposition_table().groupby("decomposition", sort=False)["reference"].agg(len).to_dict()
     {'fglr': 4, 'fgnz': 4, 'ray-desli': 4, 'grifell-tatje-lovell': 1, 'bias': 1}
     """
     rows = [

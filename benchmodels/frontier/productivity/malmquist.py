@@ -209,7 +209,7 @@ class MalmquistFit:
             unit=self.panel.unit[self.pairs.who], earlier=period[pair], later=period[pair + 1],
             index=found.pop("index"), parts=found, factors=DECOMPOSITIONS[self.model.decomposition].factors,
             status=status_of(self.pairs, list(self.codes.values())), scale="ratio",
-            circular=self.model.reference == "global",
+            circular=self.model.reference == "global", simulated=self.panel.simulated,
         )  # fmt: skip
 
     @property
