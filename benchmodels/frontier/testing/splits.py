@@ -102,10 +102,10 @@ def check_convexity(
     (1 + replicates at least as large) / (1 + replicates).
 
     **The verdict rests on simulated tables** of 98 and 300 units with two to four goods, by these defaults of splits
-    and halvings (``tests/recovery/frontier_size.py``). Of those of 98 units whose technology is convex one split rejects
-    convexity in .41, .94 and .80, with two, three and four goods, and the mean of ten splits in
-    .14, .18 and .20, at a level of 5 %: the bias of FDH is larger than halving tells. So its verdict is
-    withheld there, whatever the p-value.
+    and halvings (``tests/recovery/frontier_size.py``). Of those of 98 units whose technology is convex one split
+    rejects convexity in .41, .94 and .80, with two, three and four goods, and the mean of ten splits in .14, .18 and
+    .20, at a level of 5 %: the bias of FDH is larger than halving tells. So its verdict is withheld there, whatever the
+    p-value.
 
     References
     ----------
