@@ -287,6 +287,12 @@ def test_means_of_partial_frontiers(table):
     np.testing.assert_allclose(told.upper - told.mean, student.ppf(0.975, 39) * error, rtol=1e-8)
     assert np.isnan(told.bias).all() and "partial" in told.told[0]
     assert mean_efficiency(fit, table, "kind", rng=1).group.tolist() == ["by", "ø"]
+    few = table.assign(kind=np.where(table.index < 5, "few", "many"))
+    refused(
+        "at least 10 units of each kind are needed; there are few: 5",
+        lambda: mean_efficiency(fit, few, "kind"),
+        DataError,
+    )
 
 
 def refused(message, asking, error=SpecificationError):

@@ -56,6 +56,9 @@ def test_what_is_told_of_it():
     for estimator in ("crs", "vrs", "fdh"):
         held = [1 - rows["means", "interval", estimator, goods] for goods in (2, 3, 4)]
         assert three(held) in told_of(mean_efficiency)
+    both = pd.concat([ROWS, pd.DataFrame(TABLE["rows_where_alike"])]).query("statistic == 'kolmogorov'")
+    largest = both[both["test"] == "returns"]["size_0.05"].max()
+    assert f"of returns in all of them, up to {largest:.2f}".replace(" 0.", " .") in told_of(check_convexity)
 
 
 def test_the_truth_is_the_truth():

@@ -92,19 +92,15 @@ def check_numbers(*, level: float, splits: int | None = None, halvings: int, rep
 
 
 def check_enough(numbers_of: dict[str, int], goods: int, parts: int) -> None:
-    """Raise DataError where a part of the units of any kind is so small that all of them would be efficient."""
+    """Raise DataError where a part of the units of any kind has no more units than goods: all would be efficient."""
     least = parts * (goods + 1)
     few = [f"{name}: {n}" for name, n in numbers_of.items() if n < least]
     if few:
+        more = f" and {len(few) - 8} more" if len(few) > 8 else ""
         raise DataError(
-            f"at least {least} units of each kind are needed, {parts} parts with more units than the {goods} goods; "
-            f"there are {listed_plain(few)}"
+            f"at least {least} units of each kind are needed, {parts} part(s) with more units than the {goods} goods; "
+            f"there are {', '.join(few[:8])}{more}"
         )
-
-
-def listed_plain(words: list[str]) -> str:
-    """Return words as a list for a message."""
-    return ", ".join(words[:8]) + (f" and {len(words) - 8} more" if len(words) > 8 else "")
 
 
 def kinds_of(fit: DEAFit | UnitsFit, data: object, column: str, *, slices: int | None) -> tuple[Codes, tuple[str, ...]]:

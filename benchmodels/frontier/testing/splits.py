@@ -43,7 +43,7 @@ _BLOCK = 5
 def check_convexity(
     fit: DEAFit | UnitsFit,
     *,
-    statistic: Statistic = "mean",
+    statistic: Statistic = "kolmogorov",
     splits: int = 10,
     halvings: int = 3,
     replicates: int = 199,
@@ -60,8 +60,9 @@ def check_convexity(
     ----------
     fit : fit of `benchmodels.frontier.DEA` with returns='vrs', or of `benchmodels.frontier.FDH`
         Oriented to inputs or outputs.
-    statistic : {'mean', 'kolmogorov'}, default 'mean'
-        Of several splits: the mean of their statistics, or how far their p-values are from uniform.
+    statistic : {'kolmogorov', 'mean'}, default 'kolmogorov'
+        Of several splits: how far their p-values are from uniform, or the mean of their statistics. The former kept its
+        size in more of the tables simulated: of returns in all of them, up to .11 at a level of 5 %.
     splits : int, default 10
         With 1 the statistic is held against the normal law, without a bootstrap.
     halvings : int, default 3
@@ -102,10 +103,10 @@ def check_convexity(
     (1 + replicates at least as large) / (1 + replicates).
 
     **The verdict rests on simulated tables** of 98 and 300 units with two to four goods, by these defaults of splits
-    and halvings (``tests/recovery/frontier_size.py``). Of those of 98 units whose technology is convex one split rejects
-    convexity in .41, .94 and .80, with two, three and four goods, and the mean of ten splits in
-    .14, .18 and .20, at a level of 5 %: the bias of FDH is larger than halving tells. So its verdict is
-    withheld there, whatever the p-value.
+    and halvings (``tests/recovery/frontier_size.py``). Of those of 98 units whose technology is convex one split
+    rejects convexity in .41, .94 and .80, with two, three and four goods, and the mean of ten splits in .14, .18 and
+    .20, at a level of 5 %: the bias of FDH is larger than halving tells. So its verdict is withheld there, whatever the
+    p-value.
 
     References
     ----------
@@ -120,7 +121,7 @@ def check_convexity(
     >>> table = pd.DataFrame({"unit": range(120), "x": x, "y": x**3 * rng.uniform(0.8, 1, 120)})
     >>> fit = FDH(inputs=["x"], outputs=["y"], unit="unit").fit(table)
     >>> found = check_convexity(fit, replicates=19, rng=1)
-    >>> found.statistic > 5, found.p_value
+    >>> found.statistic > 0.9, found.p_value
     (True, 0.05)
     """
     asked = asked_of(fit, "the test of convexity", ("vrs", "fdh"))
@@ -133,7 +134,7 @@ def check_convexity(
 def check_returns(
     fit: DEAFit,
     *,
-    statistic: Statistic = "mean",
+    statistic: Statistic = "kolmogorov",
     splits: int = 10,
     halvings: int = 3,
     replicates: int = 199,
@@ -176,7 +177,7 @@ def check_separability(
     column: str,
     *,
     slices: int = 2,
-    statistic: Statistic = "mean",
+    statistic: Statistic = "kolmogorov",
     splits: int = 10,
     halvings: int = 3,
     replicates: int = 199,
