@@ -100,7 +100,7 @@ def productivity_of_unit(
     ax : matplotlib.axes.Axes, optional
         Where to draw; None for a figure of its own.
     simulated : bool, default False
-        The figures are simulated, and the picture says so.
+        The figures are simulated, and the picture says so; unasked where the table said it.
     lang : {'en', 'da'}, default 'en'
 
     Returns
@@ -246,7 +246,7 @@ def _finish(
 ) -> None:
     """Write numbers, the legend and, under the axes, what is known of the intervals."""
     numbers_on(ax.xaxis if along else ax.yaxis, lang)
-    mark_simulated(ax, say, simulated)
+    mark_simulated(ax, say, simulated or (found.changes if isinstance(found, MalmquistFit) else found).simulated)
     legend_above(ax, most=3)
     if isinstance(found, MalmquistBootstrap):
         told = [found.coverage.parts[name] for name in names if name in found.coverage.parts]

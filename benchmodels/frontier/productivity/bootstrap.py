@@ -73,6 +73,8 @@ class MalmquistBootstrap:
         Of intervals like these in simulated panels.
     rng : str
         Entropy of the generator.
+    simulated : bool, default False
+        Whether the figures are.
     """
 
     unit: NDArray[np.object_]
@@ -87,6 +89,7 @@ class MalmquistBootstrap:
     level: float
     coverage: ChangeCoverage
     rng: str
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         read_only(self)

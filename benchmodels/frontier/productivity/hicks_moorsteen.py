@@ -134,7 +134,7 @@ class HicksMoorsteen(PanelModel):
             unit=panel.unit[pairs.who], earlier=panel.period[pairs.pair], later=panel.period[pairs.pair + 1],
             index=np.exp(logs["output_change"] - logs["input_change"]),
             parts={name: np.exp(value) for name, value in logs.items()}, factors=(),
-            status=status_of(pairs, codes), scale="ratio", circular=False,
+            status=status_of(pairs, codes), scale="ratio", circular=False, simulated=panel.simulated,
         )  # fmt: skip
         warn_of_changes(changes)
         return changes

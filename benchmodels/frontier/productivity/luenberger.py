@@ -132,7 +132,7 @@ class Luenberger(PanelModel):
         changes = Changes(
             unit=panel.unit[pairs.who], earlier=panel.period[pairs.pair], later=panel.period[pairs.pair + 1],
             index=found.pop("index"), parts=found, factors=tuple(found), status=status_of(pairs, list(code)),
-            scale="difference", circular=self.reference == "global",
+            scale="difference", circular=self.reference == "global", simulated=panel.simulated,
         )  # fmt: skip
         warn_of_changes(changes)
         return changes

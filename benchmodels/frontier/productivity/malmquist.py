@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -308,7 +308,8 @@ class MalmquistFit:
         ----------
         Simar & Wilson (1999), Eur J Oper Res 115:459-471.
         """
-        return bootstrap_of(
+        found = bootstrap_of(
             self, replicates=replicates, kind=kind, bandwidth=bandwidth, subset=subset, level=level, rng=rng,
             workers=workers, progress=progress,
         )  # fmt: skip
+        return replace(found, simulated=self.panel.simulated)
