@@ -16,6 +16,7 @@ def test_there_is_a_notebook_a_study():
         "how-sure-can-we-be-of-a-rank",
         "is-this-municipality-really-inefficient",
         "reproduce-a-published-comparison",
+        "together-and-over-time",
         "why-is-my-expected-value-what-it-is",
         "why-not-just-compare-the-averages",
         "years-learners-posteriors",
