@@ -13,6 +13,7 @@ import pytest
 from scipy.optimize import linprog
 
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
+from benchmodels.frontier import DEA
 from benchmodels.frontier.economics import CostEfficiency, ProfitEfficiency, RevenueEfficiency
 from benchmodels.kernels import priced
 
@@ -269,3 +270,13 @@ def test_a_profit_of_nothing_but_rounding_has_a_bound(scale):
     fit = model.fit(table)
     assert fit.status.tolist() == ["solved"] * 6
     assert fit.optimal.tolist() == [0.0] * 6
+
+
+@pytest.mark.parametrize("more", [
+    {"environment": {"p1": "high"}}, {"composition": ["p1"], "nearest": 6},
+    {"peers": {f"ø{i:02d}": ["ø01"] for i in range(30)}},
+])  # fmt: skip
+def test_without_prices_units_are_held_against_the_same_others(table, more):
+    fit = CostEfficiency(**GOODS, prices={"x1": "w1", "x2": "w2"}, **more).fit(table)
+    np.testing.assert_allclose(fit.technical, DEA(**GOODS, **more).fit(table).efficiency, rtol=1e-9)
+    assert np.any(np.abs(fit.technical - DEA(**GOODS).fit(table).efficiency) > 1e-6)
