@@ -256,6 +256,7 @@ def numbers(table: Table, name: str, *, role: str, least: float | None = None) -
         read = pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
         first = int(np.argmax(pd.isna(read).to_numpy()))
         example = column.iloc[first]
+        example = example.item() if isinstance(example, np.generic) else example
         raise DataError(
             f"{name!r} is {role} and must be a number; it holds {_kind(column, example)} such as {example!r} "
             f"(row {first})" + (" (decimal comma?)" if isinstance(example, str) and "," in example else "")

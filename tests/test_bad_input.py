@@ -131,6 +131,7 @@ CASES = [
     ("numbers as text", pooled(data=changed(x=NUMBERS_AS_TEXT)), DataError, ["'x'", "numbers as text", "decimal comma"]),
     ("numbers as text and n/a", pooled(data=changed(x=NUMBERS_AS_TEXT.where(DATA.index % 9 > 0, "n/a"))), DataError, ["'x'", "numbers as text", "missing"]),
     ("outcome of categories", pooled("g ~ x"), DataError, ["'g' is the outcome", "must be a number"]),
+    ("numbers as categories", pooled(data=changed(y=pd.Categorical([1] * len(DATA)))), DataError, ["'y'", "categories such as 1 (row"]),
     ("offset as text", pooled("count ~ x", family="poisson", offset="g"), DataError, ["'g' is offset", "number"]),
     ("complex numbers", pooled(data=changed(x=DATA["x"] + 1j)), DataError, ["'x'", "number", "complex"]),
     ("mixed covariate", pooled(data=at("g", 3, 1)), DataError, ["'g'", "mixes 'int', 'str'"]),

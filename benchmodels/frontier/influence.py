@@ -182,7 +182,8 @@ def efficiency_ladder(
     Raises
     ------
     SpecificationError
-        Another orientation; a unit that is not there; options that cannot be meant.
+        Another orientation or kind of fit; a unit that is not there, or whose weight restrictions contradict each
+        other; options that cannot be meant.
 
     References
     ----------
@@ -197,7 +198,9 @@ def efficiency_ladder(
     >>> efficiency_ladder(fit, "B")["efficiency"].round(4).tolist()
     [0.6, 0.75, 0.875, 1.0]
     """
-    programs = fit.programs
+    programs = getattr(fit, "programs", None)
+    if programs is None:
+        raise SpecificationError(f"efficiency_ladder takes a fit of benchmodels.frontier.DEA (found {fit!r})")
     if programs.model.orientation not in ("input", "output"):
         raise SpecificationError("a ladder needs an efficiency: orientation='input' or 'output'")
     if by not in ("effect", "weight"):
@@ -207,6 +210,8 @@ def efficiency_ladder(
     if unit not in labels:
         raise SpecificationError(f"unit={unit!r} is not there; the fit has {listed(labels)}")
     i, gone = labels.index(unit), np.zeros(len(labels), dtype=np.bool_)
+    if programs.nothing[i]:
+        raise SpecificationError(f"the weight restrictions contradict each other for {unit!r}, which has no efficiency")
     found, record = _without(programs, i, gone[None, :]), []
     record.append((0, None, found))
     while len(record) <= steps and found.status[0] == OPTIMAL and found.beta[0] > _RISE:
@@ -240,7 +245,10 @@ def _without(programs: Programs, i: int, gone: NDArray[np.bool_]) -> Envelopment
     own = np.where(gone[:, i], ARTIFICIAL, i)
 
     def allowed(some: NDArray[np.intp], low: int, high: int) -> NDArray[np.bool_]:
-        there = ~gone[some, low:high]
+        # Behind the units are the trade-offs of weight restrictions, which stay.
+        there = np.ones((len(some), high - low), dtype=np.bool_)
+        units = max(min(high, gone.shape[1]) - low, 0)
+        there[:, :units] = ~gone[some, low : low + units]
         if programs.allowed is not None:
             there &= programs.allowed(np.full(len(some), i), low, high)
         return there

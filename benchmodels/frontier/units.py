@@ -291,7 +291,8 @@ class UnitsFit(Scored):
 
     def super_efficiency(self) -> Scores:
         """Hold each unit against the others alone, as `benchmodels.frontier.DEAFit.super_efficiency`."""
-        scores = self._scored(self.goods, self._held(self.goods, np.arange(len(self.goods))))
+        others = np.arange(len(self.goods))
+        scores = self._scored(self.goods, self._held(self.goods, others), others)
         warn_of_missing(scores, "held against the others ")
         return scores
 
@@ -301,8 +302,15 @@ class UnitsFit(Scored):
         """Return observed against best practice, as `benchmodels.frontier.DEAFit.compare`."""
         return compared(self.model, self.goods, self.scores, contrast=contrast, better=better)
 
-    def _scored(self, points: Goods, found: Found) -> Scores:
+    def _scored(self, points: Goods, found: Found, exclude: Codes | None = None) -> Scores:
         measure, nothing = self.model.orientation, np.full(len(points), np.nan)
+        told = np.array([_STATUS.get(int(s), "not solved") for s in found.status], dtype=object)
+        allowed, lost = self.model.allowed(points, self.goods), np.flatnonzero(found.status == INFEASIBLE)
+        if allowed is not None and len(lost):
+            there = allowed(lost, 0, len(self.goods)).copy()
+            if exclude is not None:
+                there[np.arange(len(lost)), exclude[lost]] = False
+            told[lost[~there.any(axis=1)]] = "alone"
         expansion = found.score if measure == "output" else nothing
         if measure == "graph":
             expansion = 1.0 / found.score
@@ -311,7 +319,7 @@ class UnitsFit(Scored):
             efficiency=share_made(found.score) if measure == "output" else found.score,
             expansion=expansion,
             inefficiency=nothing,
-            status=np.array([_STATUS.get(int(s), "not solved") for s in found.status], dtype=object),
+            status=told,
         )
 
 

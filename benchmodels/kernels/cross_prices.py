@@ -40,6 +40,8 @@ __all__ = ["CrossPrices", "cross_prices"]
 # Units solved together; residuals that an answer may have.
 _CHUNK = 500
 _CLOSE = 1e-9
+# Of a rater's largest price, per mean good: below which a price is rounding.
+_DUST = 1e-13
 # A basic value above which a solution is no tie, so that its prices are the only ones.
 _APART = 1e-9
 
@@ -143,7 +145,9 @@ def cross_prices(
         ended = np.where(solved & fair, OPTIMAL, np.where(solved | (found.status == INFEASIBLE), UNBOUNDED, STALLED))
         ended[~known] = STALLED
         status[some], residual[some] = ended, wrong
-        price[some] = np.where((ended == OPTIMAL)[:, None], found.dual, np.nan)
+        # A price of rounding is none: a unit that has no other goods would be rated by rounding over rounding.
+        dust = np.abs(found.dual) <= _DUST * np.abs(found.dual).max(axis=1, keepdims=True)
+        price[some] = np.where((ended == OPTIMAL)[:, None], np.where(dust, 0.0, found.dual), np.nan)
         unique[some] = (ended == OPTIMAL) & (found.value[:, 1:] > _APART).all(axis=1)
     return CrossPrices(price=price / technology.scale, status=status, residual=residual, unique=unique)
 

@@ -31,7 +31,7 @@ __all__ = ["Priced", "best_profit", "best_value", "best_value_by_units"]
 
 # Numbers of a block of values, units by units.
 _ENTRIES = 2**20
-# A factor that is beyond its bounds by less is so by rounding.
+# A factor that is beyond its bounds by less, and a profit that is a smaller share of the turnover, are so by rounding.
 _TIE = 1e-12
 
 
@@ -189,7 +189,10 @@ def best_profit(
     goods = np.concatenate([-inputs, outputs], axis=1)
     profit, peer = np.full(k, -np.inf), np.zeros(k, dtype=np.intp)
     for at, eligible in blocks(k, k, exclude=None, allowed=allowed):
-        each = np.where(eligible, prices[at] @ goods.T, -np.inf)
+        each, turnover = prices[at] @ goods.T, prices[at] @ np.abs(goods).T
+        # A profit that is nothing but rounding is none: returns to scale would make it one without a bound.
+        each = np.where(np.abs(each) > _TIE * turnover, each, 0.0)
+        each = np.where(eligible, each, -np.inf)
         peer[at] = each.argmax(axis=1)
         profit[at] = each[np.arange(len(each)), peer[at]]
     weight = np.where(profit > 0, bounds[1], bounds[0])

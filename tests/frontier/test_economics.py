@@ -13,6 +13,7 @@ import pytest
 from scipy.optimize import linprog
 
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
+from benchmodels.frontier import DEA
 from benchmodels.frontier.economics import CostEfficiency, ProfitEfficiency, RevenueEfficiency
 from benchmodels.kernels import priced
 
@@ -246,3 +247,36 @@ def test_few_units_and_one():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", BenchmodelsWarning)
         assert CostEfficiency(**parts).fit(COOPER[:2]).efficiency.tolist() == pytest.approx([10 / 16, 1.0])
+
+
+@pytest.mark.parametrize(("model", "words"), [
+    (CostEfficiency(inputs=["a", "b"], outputs=["c", "d"], unit="unit", prices={"a": 2.0}), "uses none of the inputs"),
+    (RevenueEfficiency(inputs=["c", "d"], outputs=["a", "b"], unit="unit", prices={"a": 2.0}), "makes none of the out"),
+])  # fmt: skip
+def test_a_unit_without_any_good_that_has_a_price(model, words):
+    table = pd.DataFrame({"unit": list("åbc"), "a": [0.0, 1, 2], "b": [1.0, 1, 2], "c": [1.0, 2, 3], "d": 1.0})
+    with pytest.raises(DataError, match=f"{words}.*'a'.*'å'"):
+        model.fit(table)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e9])
+def test_a_profit_of_nothing_but_rounding_has_a_bound(scale):
+    # Of every unit, w x = p y but for the last digit: the largest profit of constant returns is zero.
+    staff = np.array([3.0, 1, 7, 5, 6, 8]) / 10
+    table = pd.DataFrame({"unit": range(6), "staff": staff * scale, "users": staff * 0.3 / 0.1})
+    assert np.any(0.3 / scale * table["staff"] != 0.1 * table["users"])
+    model = ProfitEfficiency(inputs=["staff"], outputs=["users"], unit="unit", returns="crs",
+        prices={"staff": 0.3 / scale, "users": 0.1})  # fmt: skip
+    fit = model.fit(table)
+    assert fit.status.tolist() == ["solved"] * 6
+    assert fit.optimal.tolist() == [0.0] * 6
+
+
+@pytest.mark.parametrize("more", [
+    {"environment": {"p1": "high"}}, {"composition": ["p1"], "nearest": 6},
+    {"peers": {f"ø{i:02d}": ["ø01"] for i in range(30)}},
+])  # fmt: skip
+def test_without_prices_units_are_held_against_the_same_others(table, more):
+    fit = CostEfficiency(**GOODS, prices={"x1": "w1", "x2": "w2"}, **more).fit(table)
+    np.testing.assert_allclose(fit.technical, DEA(**GOODS, **more).fit(table).efficiency, rtol=1e-9)
+    assert np.any(np.abs(fit.technical - DEA(**GOODS).fit(table).efficiency) > 1e-6)

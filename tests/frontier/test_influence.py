@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
-from benchmodels.frontier import DEA
+from benchmodels.frontier import DEA, FDH, WeightRestrictions, efficiency_ladder
 
 GOODS = ["x1", "x2", "y1", "y2"]
 FOUR = {"inputs": ["x1", "x2"], "outputs": ["y1", "y2"], "unit": "unit"}
@@ -104,3 +104,32 @@ def test_simulated_figures_stay_so():
     marked = SIX.copy()
     marked.attrs["simulated"] = True
     assert model.fit(marked).influence().simulated and not model.fit(SIX).influence().simulated
+
+
+@pytest.mark.parametrize("place", [{}, {"environment": {"place": "high"}}])
+@pytest.mark.parametrize("weights", [
+    {"ratios": {("x1", "x2"): (0.5, 2.0)}}, {"virtual": {"y1": (0.2, 0.8)}},
+    {"ratios": {("x1", "x2"): (0.5, 2.0)}, "virtual": {"y1": (0.2, 0.8)}},
+])  # fmt: skip
+def test_a_ladder_with_bounds_of_prices(table, weights, place):
+    model = DEA(**FOUR, returns="crs", weights=WeightRestrictions(**weights), **place)
+    fit = model.fit(table)
+    unit = fit.unit[np.argmin(fit.efficiency)]
+    ladder = efficiency_ladder(fit, unit, steps=4)
+    assert len(ladder) == 5
+    for step in range(5):
+        left = model.fit(table[~table["unit"].isin(ladder["removed"][1 : step + 1])])
+        again = left.efficiency[list(left.unit).index(unit)]
+        assert ladder["efficiency"][step] == pytest.approx(again, abs=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:.*are advised.*:benchmodels.errors.BenchmodelsWarning")
+def test_who_has_no_ladder(table):
+    by_units = FDH(**FOUR).fit(table)
+    with pytest.raises(SpecificationError, match=r"takes a fit of benchmodels.frontier.DEA \(found UnitsFit"):
+        efficiency_ladder(by_units, "U03")
+    none = table.assign(y1=table["y1"].where(table["unit"] != "U03", 0.0))
+    with pytest.warns(PartialResultWarning, match="contradict"):
+        fit = DEA(**FOUR, weights=WeightRestrictions(virtual={"y1": (0.2, 0.8)})).fit(none)
+    with pytest.raises(SpecificationError, match="contradict each other for 'U03'"):
+        efficiency_ladder(fit, "U03")

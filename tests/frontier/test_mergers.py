@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from benchmodels.datasets import municipality_neighbours
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA
-from benchmodels.frontier.together import MergerGains
+from benchmodels.frontier.together import MergerGains, Metafrontier
 from benchmodels.frontier.together.bootstrap import PARTS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*are few for:benchmodels.errors.BenchmodelsWarning")
@@ -441,3 +441,22 @@ def test_bad_bootstraps(resampled):
     ):  # fmt: skip
         with pytest.raises(SpecificationError, match=told):
             gains.bootstrap(**options)
+
+
+@pytest.mark.filterwarnings("ignore::benchmodels.errors.BenchmodelsWarning")
+def test_under_constant_returns_both_orientations_say_the_same():
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(rng.lognormal(size=(24, 3)), columns=["a", "b", "y"]).assign(unit=range(24), kind=[1, 2] * 12)
+    asked = {"inputs": ["a", "b"], "outputs": ["y"], "unit": "unit", "returns": "crs"}
+    kinds = [
+        Metafrontier(**asked, group="kind", union="non-convex", least=2, orientation=side).fit(frame)
+        for side in ("input", "output")
+    ]
+    np.testing.assert_allclose(kinds[0].meta, kinds[1].meta, rtol=1e-9)
+    errors = [
+        MergerGains(**asked, orientation=side).fit(frame).gains([[0, 1], [2, 3, 4]])
+        .bootstrap(kind="smoothed", replicates=100, rng=1).errors
+        for side in ("input", "output")
+    ]  # fmt: skip
+    total = PARTS.index("total")
+    np.testing.assert_allclose(errors[0][:, :, total], -errors[1][:, :, total], atol=1e-8)

@@ -348,3 +348,16 @@ def test_circles_of_peers(table, model, more):
     assert np.all(better["kind"] == better["kind_better"])
     near = model(**FOUR, composition=["a"], nearest=5, **more).fit(both)
     assert near.comparables.min() >= 5 and np.all(near.to_frame()["comparables"] == near.comparables)
+
+
+@pytest.mark.parametrize("model", [FDH(**ONE, environment={"place": "high"}),
+    FDH(**ONE, environment={"place": "high"}, returns="crs"), FRH(**ONE, environment={"place": "high"}),
+    OrderM(**ONE, environment={"place": "high"}), DEA(**ONE, environment={"place": "high"})])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*are advised.*:benchmodels.errors.BenchmodelsWarning")
+def test_nobody_to_be_held_against_is_told_apart(model):
+    fit = model.fit(SIX.assign(place=[1, 2, 3, 4, 5, 6]))
+    alone = pd.DataFrame({"unit": ["worse"], "x": 50.0, "y": 20.0, "place": 0})
+    with pytest.warns(PartialResultWarning, match="there is nobody that it may be held against"):
+        assert fit.evaluate(alone).status.tolist() == ["alone"]
+    with pytest.warns(PartialResultWarning, match="there is nobody that it may be held against"):
+        assert fit.super_efficiency().status[0] == "alone"

@@ -92,6 +92,21 @@ def test_a_unit_whose_own_ratio_is_not_known():
     np.testing.assert_array_equal(found.price[rest], first.price[rest])
 
 
+@pytest.mark.parametrize("scale", [1.0, [1e-9, 1e9, 1e3, 1e-6], [7.0, 1e-3, 1e8, 1e-9]])
+def test_a_price_of_rounding_is_none(scale):
+    # The first unit has goods that some raters price at nothing: rounding over rounding was a rating of 1.
+    x = np.array([[0.0, 1], [2, 5], [4, 3], [4, 2], [3, 0], [4, 2]])
+    y = np.array([[4.0, 0], [4, 3], [4, 3], [1, 4], [2, 5], [4, 2]])
+    goods = np.hstack([x, y]) * scale
+    theta = np.array([plain_measures.best_ratio(x, y, i)[0] for i in range(6)])
+    technology = Technology(goods[:, :2], goods[:, 2:], CONE)
+    for goal in ("benevolent", "aggressive"):
+        for surrogate in ("ratio", "difference"):
+            found = cross_prices(technology, theta, goal=goal, surrogate=surrogate)
+            per_good = found.price[found.status == OPTIMAL] * np.asarray(scale)
+            assert np.all((per_good == 0.0) | (per_good > 1e-6))
+
+
 def test_refuses():
     x, y = problem(5)
     with pytest.raises(SpecificationError, match="constant returns"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import pandas as pd
 
-from benchmodels.errors import SpecificationError
+from benchmodels.errors import DataError, SpecificationError
 from benchmodels.frontier.goods import Goods
 from benchmodels.frontier.models import DEA
 from benchmodels.frontier.programs import solved
@@ -20,6 +20,7 @@ from benchmodels.kernels.scaled_units import score_by_scaled_units
 from benchmodels.kernels.shared_simplex import INFEASIBLE, OPTIMAL, UNBOUNDED
 from benchmodels.kernels.technology import Technology, bounds_of
 from benchmodels.parallel import one_blas_thread
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +38,13 @@ _STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
 def fit_economic(model: models.Priced, goods: Goods) -> EconomicFit:
     """Return what the models' ``fit`` documents."""
     fit = EconomicFit(model=model, goods=goods, prices=model.prices_of(goods))
+    nothing = ~(fit.observed > 0)
+    if model.side != "both" and nothing.any():
+        what = "uses none of the inputs that have" if model.side == "input" else "makes none of the outputs that have"
+        raise DataError(
+            f"a unit that {what} a price ({listed(list(model.prices))}) has nothing to be a share of; leave it out, or "
+            f"price more goods: {listed(goods.unit[nothing])}"
+        )
     warn_of_few(fit)
     warn_of_missing(fit.scores, "")
     return fit

@@ -142,7 +142,8 @@ class PanelModel:
         label = np.array([f"{unit[i]} ({period[t]})" for i, t in zip(who, when, strict=True)], dtype=object)
         twice = pd.Series(who * len(period) + when).duplicated().to_numpy()
         if twice.any():
-            raise DataError(f"{int(twice.sum())} more than one row a unit and period: {listed(label[twice])}; sum them")
+            many = len(set(label[twice].tolist()))
+            raise DataError(f"{many} unit(s) have more than one row in a period: {listed(label[twice])}; sum them")
         _check(columns, self.inputs, self.outputs, label)
         order = np.lexsort((who, when))
         x, y = (np.column_stack([columns[name] for name in some])[order] for some in (self.inputs, self.outputs))
