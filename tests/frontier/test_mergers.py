@@ -441,3 +441,14 @@ def test_bad_bootstraps(resampled):
     ):  # fmt: skip
         with pytest.raises(SpecificationError, match=told):
             gains.bootstrap(**options)
+
+
+def test_a_group_of_which_no_digit_of_the_potential_is_known_has_none():
+    apart = np.where(np.arange(14) % 5 == 0, 1e-9, 1e9)
+    with pytest.warns(PartialResultWarning, match="have a program that was not solved"):
+        gains = model(returns="crs").fit(table().assign(x0=apart, x1=apart)).pairs()
+    assert set(gains.status) == {"solved", "not solved"}
+    solved = gains.status == "solved"
+    assert (gains.total[solved] > 0).all()
+    assert (gains.harmony[solved] <= 1 + 1e-6).all()
+    assert np.isnan(gains.total[~solved] + gains.size[~solved] + gains.learning[~solved]).all()
