@@ -364,6 +364,8 @@ def test_fits_are_kept_and_closed():
         fit.found.beta[0] = 0.0
     with pytest.raises(ValueError, match="read-only"):
         pickle.loads(pickle.dumps(found)).replicates[0] = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        pickle.loads(pickle.dumps(fit)).found.beta[0] = 0.0
     assert "30 units" in repr(fit)
     assert "200" not in repr(found)
     assert fit.model == BenefitOfTheDoubt(outcomes=NAMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -96,6 +96,10 @@ class BenefitOfTheDoubtFit:
     outcomes: Outcomes
     corners: Floats | None
     found: Composed
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        read_only(self.found)
 
     def __repr__(self) -> str:
         best = int(np.sum(self.best))
