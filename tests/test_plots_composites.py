@@ -82,7 +82,7 @@ def test_what_stands_behind_one_unit(found, lang):
 def test_what_is_not_there(found):
     with pytest.raises(SpecificationError, match="not among"):
         drawn.composite_scores(found, highlight="Nowhere")
-    with pytest.raises(SpecificationError, match="not among"):
+    with pytest.raises(SpecificationError, match="^unit=.Nowhere. is not among"):
         drawn.composite_profile(found.fit, unit="Nowhere")
     with pytest.raises(SpecificationError, match="labels names"):
         drawn.composite_profile(found.fit, unit="Ø03", labels={"x": "y"})

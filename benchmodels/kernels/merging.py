@@ -202,9 +202,11 @@ def farrell_of_hull(
             found = envelop(technology, x, y, step, own=own, frame=frame)
         else:
             found = envelop(technology, x, y, step, own=own, sets=sets, member=member[known])
-        solved = found.status == OPTIMAL
-        factor[known] = np.where(solved, 1.0 - found.beta if side == "input" else 1.0 + found.beta, np.nan)
-        status[known] = found.status
+        score = 1.0 - found.beta if side == "input" else 1.0 + found.beta
+        # A factor that is nothing beside 1 has no digit that is known.
+        lost = (found.status == OPTIMAL) & (score < _ROUNDING)
+        factor[known] = np.where((found.status == OPTIMAL) & ~lost, score, np.nan)
+        status[known] = np.where(lost, STALLED, found.status)
         return factor, status
 
     return farrell

@@ -26,7 +26,8 @@ __all__ = ["Distances", "Side", "directional_distances", "radial_distances"]
 
 Side = Literal["input", "output"]
 
-# Part of a point's outputs below which nothing can be made of its inputs, but for rounding.
+# Part of a point's outputs below which nothing can be made of its inputs, and of its inputs below which what would do
+# is lost in rounding.
 _NOTHING = 1e-12
 
 
@@ -77,7 +78,8 @@ def radial_distances(
     Returns
     -------
     Distances
-        Never 0 or infinite: a point of whose inputs the reference could make nothing is `INFEASIBLE`.
+        Never 0 or infinite: a point of whose inputs the reference could make nothing is `INFEASIBLE`, and one of whose
+        inputs less than 1e-12 would do is `STALLED`, since no digit of that is known.
 
     Notes
     -----
@@ -90,7 +92,9 @@ def radial_distances(
     beta, status = _solved(inputs, outputs, bounds, moving, used=used, made=made, sets=sets, member=member)
     found = status == OPTIMAL
     if side == "input":
-        return Distances(value=np.where(found, 1.0 - beta, np.nan), status=status)
+        lost = found & (1.0 - beta < _NOTHING)
+        status = np.where(lost, STALLED, status)
+        return Distances(value=np.where(found & ~lost, 1.0 - beta, np.nan), status=status)
     nothing = found & (1.0 + beta < _NOTHING)
     status = np.where(nothing, INFEASIBLE, status)
     found &= ~nothing

@@ -196,7 +196,7 @@ def composite_profile(
     strange = [name for name in named if name not in fit.outcomes.names]
     if strange:
         raise SpecificationError(f"labels names {strange}; the outcomes are {list(fit.outcomes.names)}")
-    at = position(fit.unit, unit)
+    at = position(fit.unit, unit, asked="unit")
     if at is None or not np.isfinite(fit.distance[at]):
         raise SpecificationError(f"unit {unit!r} has no composite; there is nothing to draw")
     s = len(fit.outcomes.names)

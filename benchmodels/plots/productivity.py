@@ -115,7 +115,7 @@ def productivity_of_unit(
     say = words(lang) | _TEXTS[lang]
     names, values = _values(found)
     shown = _parts(names, parts)
-    position(np.array(list(dict.fromkeys(found.unit.tolist())), dtype=object), unit)
+    position(np.array(list(dict.fromkeys(found.unit.tolist())), dtype=object), unit, asked="unit")
     rows = np.flatnonzero(np.array([str(label) == str(unit) for label in found.unit.tolist()]))
     changes = found.changes if isinstance(found, MalmquistFit) else found
     ax = axes(ax, width=max(5.2, 1.3 * len(rows) + 2.4), height=4.2)

@@ -364,7 +364,27 @@ def test_fits_are_kept_and_closed():
         fit.found.beta[0] = 0.0
     with pytest.raises(ValueError, match="read-only"):
         pickle.loads(pickle.dumps(found)).replicates[0] = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        pickle.loads(pickle.dumps(fit)).found.beta[0] = 0.0
     assert "30 units" in repr(fit)
     assert "200" not in repr(found)
     assert fit.model == BenefitOfTheDoubt(outcomes=NAMES)
     assert "residual" in fit.certificate
+
+
+def test_a_composite_of_which_no_digit_is_known_is_none():
+    apart = np.where(np.arange(30) % 5 == 0, 1e-9, 1e9)
+    with pytest.warns(PartialResultWarning, match="24 of 30 units have no composite"):
+        fit = asked(better="low").fit(table().assign(**dict.fromkeys(NAMES, apart)))
+    assert np.isnan(fit.efficiency[apart > 1]).all()
+    assert (fit.efficiency[apart < 1] == 1).all()
+    assert fit.contributions()["contribution"].notna().sum() == 18
+
+
+def test_an_outcome_without_weight_contributes_nothing():
+    frame = table()
+    frame.loc[3, "fravær"] = 0.0
+    told = asked().fit(frame).contributions().set_index(["unit", "outcome"])
+    assert np.isnan(told.loc[("Ø03", "fravær"), "gap"])
+    assert told.loc[("Ø03", "fravær"), "contribution"] == 0.0
+    assert told["contribution"].notna().all()

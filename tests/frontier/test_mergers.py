@@ -460,3 +460,14 @@ def test_under_constant_returns_both_orientations_say_the_same():
     ]  # fmt: skip
     total = PARTS.index("total")
     np.testing.assert_allclose(errors[0][:, :, total], -errors[1][:, :, total], atol=1e-8)
+
+
+def test_a_group_of_which_no_digit_of_the_potential_is_known_has_none():
+    apart = np.where(np.arange(14) % 5 == 0, 1e-9, 1e9)
+    with pytest.warns(PartialResultWarning, match="have a program that was not solved"):
+        gains = model(returns="crs").fit(table().assign(x0=apart, x1=apart)).pairs()
+    assert set(gains.status) == {"solved", "not solved"}
+    solved = gains.status == "solved"
+    assert (gains.total[solved] > 0).all()
+    assert (gains.harmony[solved] <= 1 + 1e-6).all()
+    assert np.isnan(gains.total[~solved] + gains.size[~solved] + gains.learning[~solved]).all()

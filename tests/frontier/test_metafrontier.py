@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -119,3 +120,9 @@ def test_bad_input():
         model().fit(table().assign(kind=lambda t: [i if i < 30 else "b" for i in range(len(t))]))
     with pytest.raises(DataError, match="missing"):
         model().fit(table().assign(kind=None))
+
+
+def test_a_fit_that_was_kept_is_closed_too():
+    again = pickle.loads(pickle.dumps(model().fit(table())))
+    with pytest.raises(ValueError, match="read-only"):
+        again.meta[0] = 0.0

@@ -467,3 +467,38 @@ def test_fits_are_kept_and_read_only():
         pd.testing.assert_frame_equal(again.to_frame(), fit.to_frame())
     with pytest.raises(ValueError, match="read-only"):
         Malmquist(**GOODS).fit(panel()).changes.index[0] = 2.0
+
+
+@pytest.mark.parametrize("orientation", ["input", "output"])
+def test_a_change_of_which_no_digit_is_known_is_no_answer(orientation):
+    table = panel()
+    apart = np.where(table.index == len(table) - 1, 1e-9, 1e9)
+    model = Malmquist(**GOODS, orientation=orientation)
+    with pytest.warns(PartialResultWarning, match="not, or not wholly, known"):
+        frame = model.fit(table.assign(x1=apart, x2=apart)).to_frame()
+    known = frame["status"] == "solved"
+    assert known.any()
+    assert (~known).any()
+    assert (frame.loc[known, "index"] > 0).all()
+    assert frame.loc[~known, "index"].isna().all()
+
+
+def test_periods_that_are_not_in_the_order_of_time_are_refused():
+    table, model = panel(), Malmquist(**GOODS)
+    text = (table["year"] - 2007).astype(str)
+    with pytest.raises(DataError, match=r"numbers as text, in the order '10', '11', '8', '9'.*ordered categories"):
+        model.fit(table.assign(year=text))
+    kinds = pd.Categorical(text, categories=["8", "9", "10", "11"], ordered=True)
+    np.testing.assert_array_equal(model.fit(table.assign(year=kinds)).index, model.fit(table).index)
+    np.testing.assert_array_equal(model.fit(table.assign(year=table["year"].astype(str))).index, model.fit(table).index)
+    with pytest.raises(DataError, match="'year' holds infinity"):
+        model.fit(table.assign(year=table["year"].astype(float).replace(2018.0, np.inf)))
+    with pytest.raises(DataError, match="more than one row a unit and period, 2 too many"):
+        model.fit(pd.concat([table, table[:2]]))
+
+
+def test_changes_are_read_in_a_line():
+    found = Luenberger(**GOODS).fit(panel())
+    assert repr(found) == (
+        "Changes(27 units and pairs of periods, 27 solved, efficiency_change + technical_change, scale='difference')"
+    )

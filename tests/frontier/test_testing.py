@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
-from benchmodels.errors import DataError, SpecificationError
+from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA, FDH, FRH, OrderM
 from benchmodels.frontier.testing import (
     HypothesisTest,
@@ -361,3 +361,21 @@ def test_tables_that_are_refused():
         lambda: compare_means(same, alike.assign(kind=np.array(["a", "b"])[np.arange(30) % 2]), "kind"),
         DataError,
     )
+
+
+@pytest.mark.parametrize("fitted", [DEA(**GOODS, orientation="input"), OrderM(**GOODS, m=5)])
+def test_a_mean_of_units_that_are_all_as_efficient_has_no_interval(fitted):
+    alike = pd.DataFrame({"unit": range(30), "x": 1.0, "y": 2.0})
+    with pytest.warns(PartialResultWarning, match=r"1 of 1 means have no interval.*'all'"):
+        found = mean_efficiency(fitted.fit(alike), rng=1)
+    np.testing.assert_allclose(found.mean, 1.0)
+    assert np.isnan([found.std_error, found.lower, found.upper, found.coverage]).all()
+    assert "all units are as efficient" in found.told[0]
+
+
+def test_slices_of_numbers_that_differ_in_their_last_digits_alone_are_two(table):
+    near = table.assign(z=1e9 + np.arange(len(table)))
+    found = check_separability(DEA(**GOODS, orientation="input").fit(table), near, "z", **FAST)
+    assert "2 kinds of units, and these are" not in found.reason
+    with pytest.raises(DataError, match="at least 12 units of each kind"):
+        check_separability(DEA(**GOODS).fit(table), near, "z", slices=12, **FAST)

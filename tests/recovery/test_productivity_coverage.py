@@ -28,9 +28,13 @@ def test_the_table_is_fresh_and_whole():
 def test_what_is_told_of_it():
     told = " ".join(str(MalmquistFit.bootstrap.__doc__).split())
     for kind in (SMOOTHED, SUBSAMPLE):
-        rows = ROWS.query("kind == @kind and decomposition == 'fglr'")
+        rows = ROWS.query("kind == @kind")
         least, most = (f"{end:.2f}" for end in (rows["coverage"].map(lambda c: c["index"]).agg(["min", "max"])))
         assert f"{least} to {most} of indices" in told, (kind, least, most)
+    # No index or part of those simulated comes near to its level, so that no verdict can be had.
+    short = ROWS["coverage"].map(lambda c: max(c.values())).max()
+    assert short < 0.9
+    assert "for now all verdicts are withheld" in told
 
 
 def test_users_get_the_least_of_the_tables_beside():

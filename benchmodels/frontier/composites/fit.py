@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from benchmodels.errors import BenchmodelsWarning, PartialResultWarning
 from benchmodels.frontier.composites.uncertainty import CompositeUncertainty, Of, uncertainty_of, with_uncertainty
 from benchmodels.frontier.scores import read_only
 from benchmodels.kernels.composites import compose, share_ranges
-from benchmodels.kernels.shared_simplex import OPTIMAL
+from benchmodels.kernels.shared_simplex import OPTIMAL, STALLED
 from benchmodels.parallel import one_blas_thread
 from benchmodels.table import listed
 
@@ -35,6 +35,8 @@ __all__ = ["BenefitOfTheDoubtFit", "fit_composite"]
 
 # Steps from the frontier up to which a unit is on it, but for rounding.
 _ON = 1e-9
+# An efficiency below this has no digit that is known.
+_NOTHING = 1e-12
 _WHY = "a composite's uncertainty is known by uncertainty(): of the outcomes' own errors, or of which units there are"
 
 
@@ -51,6 +53,8 @@ def fit_composite(model: BenefitOfTheDoubt, outcomes: Outcomes) -> BenefitOfTheD
     corners = model.corners()
     with one_blas_thread():
         found = compose(outcomes.value * outcomes.sign, outcomes.steps, corners)
+    if model.orientation == "radial" and outcomes.better[0] == "low":
+        found = _known(found)
     read_only(found)
     lost = found.status != OPTIMAL
     if lost.any():
@@ -61,6 +65,17 @@ def fit_composite(model: BenefitOfTheDoubt, outcomes: Outcomes) -> BenefitOfTheD
             stacklevel=3,
         )
     return BenefitOfTheDoubtFit(model=model, outcomes=outcomes, corners=corners, found=found)
+
+
+def _known(found: Composed) -> Composed:
+    """Return low outcomes' composites without those of which nothing is left but rounding: as if not solved."""
+    lost = (found.status == OPTIMAL) & (1.0 - found.beta < _NOTHING)
+    if not lost.any():
+        return found
+    return replace(
+        found, beta=np.where(lost, np.nan, found.beta), share=np.where(lost[:, None], np.nan, found.share),
+        status=np.where(lost, STALLED, found.status),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,6 +96,10 @@ class BenefitOfTheDoubtFit:
     outcomes: Outcomes
     corners: Floats | None
     found: Composed
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        read_only(self.found)
 
     def __repr__(self) -> str:
         best = int(np.sum(self.best))
@@ -178,7 +197,9 @@ class BenefitOfTheDoubtFit:
         target = np.where((self.found.status == OPTIMAL)[:, None], target, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             gap = np.where(steps > 0, (target - value) * self.outcomes.sign / steps, np.nan)
-        part = np.where(self.found.share > 0, self.found.share * gap, 0.0 * gap)
+        # What has no weight contributes nothing, also where the gap has no steps to be told in.
+        part = np.where(self.found.share == 0, 0.0, self.found.share * gap)
+        part = np.where((self.found.status == OPTIMAL)[:, None], part, np.nan)
         columns = {"value": value, "target": target, "gap": gap, "share": self.found.share, "contribution": part}
         return self._long({name: values.ravel() for name, values in columns.items()})
 

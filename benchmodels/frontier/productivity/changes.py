@@ -70,6 +70,11 @@ class Changes:
         self.__dict__.update(state)
         self.__post_init__()
 
+    def __repr__(self) -> str:
+        solved = int((self.status == "solved").sum())
+        parts = f" {(' + ' if self.scale == 'difference' else ' × ').join(self.factors)}," if self.factors else ""
+        return f"Changes({len(self.unit)} units and pairs of periods, {solved} solved,{parts} scale={self.scale!r})"
+
     @property
     def names(self) -> tuple[str, ...]:
         """The index and its parts, by name."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DECOMPOSITIONS", "Ask", "Base", "Decomposition", "Name", "Reference", "asks", "decomposition_table", "parts"]
+__all__ = [
+    "DECOMPOSITIONS", "Ask", "Base", "Decomposition", "Name", "Reference", "asks", "decomposition_table", "parts",
+]  # fmt: skip
 
 Reference = Literal["contemporaneous", "sequential", "global", "biennial"]
 Name = Literal["fglr", "fgnz", "ray-desli", "grifell-tatje-lovell", "bias"]

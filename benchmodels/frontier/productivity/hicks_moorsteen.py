@@ -54,7 +54,8 @@ class HicksMoorsteen(PanelModel):
     inputs, outputs : sequence of str
         Columns of what is used and what is made, zero or more, in any unit of measure, the same in all periods.
     unit, period : str
-        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted.
+        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted,
+        numbers not as text.
     returns : {'crs', 'vrs', 'drs', 'irs'} or (low, high), default 'crs'
     reference : {'contemporaneous', 'sequential'}, default 'contemporaneous'
         As in `Malmquist`.

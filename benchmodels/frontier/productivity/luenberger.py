@@ -42,7 +42,8 @@ class Luenberger(PanelModel):
     inputs, outputs : sequence of str
         Columns of what is used and what is made, zero or more, in any unit of measure, the same in all periods.
     unit, period : str
-        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted.
+        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted,
+        numbers not as text.
     returns : {'crs', 'vrs', 'drs', 'irs'} or (low, high), default 'crs'
     direction : 'own', 'mean' or mapping of str to float, default 'own'
         One step: each point's own goods, so that a step of .1 is ten per cent; the mean of all rows of the panel; or an

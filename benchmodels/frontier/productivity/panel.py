@@ -85,7 +85,8 @@ class PanelModel:
     inputs, outputs : sequence of str
         Columns of what is used and what is made, zero or more, in any unit of measure, the same in all periods.
     unit, period : str
-        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted.
+        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted: text
+        by letter, which is refused where it holds numbers that letters put in another order.
     returns : {'crs', 'vrs', 'drs', 'irs'} or (low, high), default 'crs'
         Returns to scale, as in `benchmodels.frontier.DEA`.
     missing : {'raise', 'drop'}, default 'raise'
@@ -137,13 +138,15 @@ class PanelModel:
         columns |= {name: numbers(table, name, role="an output") for name in self.outputs}
         unit, who = _sorted(table.frame[self.unit], "unit", self.unit)
         period, when = _sorted(table.frame[self.period], "period", self.period)
+        _check_order(table.frame[self.period], period, self.period)
         if len(period) < 2:
             raise DataError(f"a change needs at least two periods; {self.period!r} has {len(period)}")
         label = np.array([f"{unit[i]} ({period[t]})" for i, t in zip(who, when, strict=True)], dtype=object)
         twice = pd.Series(who * len(period) + when).duplicated().to_numpy()
         if twice.any():
-            many = len(set(label[twice].tolist()))
-            raise DataError(f"{many} unit(s) have more than one row in a period: {listed(label[twice])}; sum them")
+            raise DataError(
+                f"more than one row a unit and period, {int(twice.sum())} too many: {listed(label[twice])}; sum them"
+            )
         _check(columns, self.inputs, self.outputs, label)
         order = np.lexsort((who, when))
         x, y = (np.column_stack([columns[name] for name in some])[order] for some in (self.inputs, self.outputs))
@@ -169,6 +172,22 @@ def _check(
         idle = ~np.any([columns[name] > 0 for name in some], axis=0)
         if idle.any():
             raise DataError(f"a unit that {verb} in a period has no productivity; leave it out: {listed(label[idle])}")
+
+
+def _check_order(column: pd.Series[Any], period: NDArray[np.object_], name: str) -> None:
+    """Raise where periods are not in the order of time: text of numbers, '10' before '9', or no time at all."""
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        return
+    number = pd.to_numeric(pd.Series(period.tolist()), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isnan(number).any():
+        return
+    if not np.isfinite(number).all():
+        raise DataError(f"the period column {name!r} holds infinity; periods are finite")
+    if (np.diff(number) < 0).any():
+        raise DataError(
+            f"the period column {name!r} holds numbers as text, in the order {listed(period.tolist())}; make them "
+            "numbers, or ordered categories"
+        )
 
 
 def _sorted(column: pd.Series[Any], role: str, name: str) -> tuple[NDArray[np.object_], Codes]:

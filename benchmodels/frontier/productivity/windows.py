@@ -39,7 +39,8 @@ class Windows(PanelModel):
     inputs, outputs : sequence of str
         Columns of what is used and what is made, zero or more, in any unit of measure, the same in all periods.
     unit, period : str
-        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted.
+        Columns that name the unit and the period; one row each pair. Periods are of any kind that can be sorted,
+        numbers not as text.
     returns : {'crs', 'vrs', 'drs', 'irs'} or (low, high), default 'crs'
     orientation : {'input', 'output'}, default 'input'
     width : int, default 3

@@ -151,4 +151,9 @@ def _sliced(values: Floats, column: str, slices: int | None) -> tuple[Codes, tup
     if len(met) < slices:
         raise DataError(f"{column!r} has too few values for {slices} slices of as many units each")
     edges = [values.min(), *ends, values.max()]
-    return codes, tuple(f"{edges[i]:.4g} to {edges[i + 1]:.4g}" for i in range(slices))
+    # As few digits as tell the slices apart.
+    for digits in range(4, 18):
+        names = tuple(f"{edges[i]:.{digits}g} to {edges[i + 1]:.{digits}g}" for i in range(slices))
+        if len(set(names)) == slices:
+            break
+    return codes, names

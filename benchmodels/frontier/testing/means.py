@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from scipy import special, stats
 
 from benchmodels.asked import entropy, generator, share
-from benchmodels.errors import DataError, SpecificationError
+from benchmodels.errors import DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier.scores import read_only
 from benchmodels.frontier.testing.asked import asked_of, check_enough, check_numbers, kinds_of
 from benchmodels.frontier.testing.outcome import HypothesisTest, judged
@@ -19,6 +20,7 @@ from benchmodels.frontier.units import OrderAlpha, OrderM, UnitsFit
 from benchmodels.kernels import free_disposal
 from benchmodels.kernels.frontier_means import Moments, contrasts, exponent, moments, part_of
 from benchmodels.parallel import one_blas_thread
+from benchmodels.table import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +55,7 @@ class MeanEfficiency:
     bias : (g,) array
         Of that mean, above zero: units look better than they are; NaN for partial frontiers, where it is negligible.
     mean, std_error, lower, upper : (g,) arrays
-        Corrected for bias, with the ends of the interval.
+        Corrected for bias, with the ends of the interval; no error and no ends, NaN, where all units are as efficient.
     part : (g,) array of int
         Over how many units the mean is taken in the middle of the interval, or would be by the theorem: fewer than all
         where goods are many.
@@ -140,6 +142,11 @@ def mean_efficiency(
     DataError
         Too few units of a kind.
 
+    Warns
+    -----
+    PartialResultWarning
+        Kinds of which all units are as efficient, which tells nothing of the error: no interval.
+
     Notes
     -----
     With κ the rate of the efficiencies (`benchmodels.kernels.frontier_means.exponent`), μ̂ their mean and B̂ =
@@ -194,12 +201,12 @@ def mean_efficiency(
         )
         for units, part in zip(groups, rows.part, strict=True)
     ]  # fmt: skip
-    return MeanEfficiency(
+    return _with_error(MeanEfficiency(
         group=np.array(names, dtype=object), units=rows.units, found=rows.mean, bias=rows.bias, mean=mean,
         std_error=error, lower=mean - half, upper=mean + half, part=rows.part,
         coverage=np.array([1.0 - one.size for one in known]), told=np.array([one.told for one in known], dtype=object),
         level=level, rng=entropy(source),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def compare_means(
@@ -324,11 +331,29 @@ def _of_partial(
     half = stats.t.ppf(0.5 + level / 2.0, parts - 1) * error
     none, units = np.full(len(mean), np.nan), np.array([len(some) for some in groups])
     why = "it was not simulated with partial frontiers"
-    return MeanEfficiency(
+    return _with_error(MeanEfficiency(
         group=np.array(names, dtype=object), units=units, found=mean, bias=none, mean=mean.copy(), std_error=error,
         lower=mean - half, upper=mean + half, part=units.copy(), coverage=none.copy(),
         told=np.array([why] * len(mean), dtype=object), level=level, rng=entropy(source),
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def _with_error(found: MeanEfficiency) -> MeanEfficiency:
+    """Return means without intervals where no error was found: efficiencies that are all the same tell of none."""
+    lost = ~(found.std_error > _ROUNDING)
+    if not lost.any():
+        return found
+    warnings.warn(
+        f"{int(lost.sum())} of {len(lost)} means have no interval, since all their units are as efficient: "
+        f"{listed(found.group[lost])}",
+        PartialResultWarning,
+        stacklevel=4,
+    )
+    error, low, high, coverage = (
+        np.where(lost, np.nan, column) for column in (found.std_error, found.lower, found.upper, found.coverage)
+    )
+    told = np.where(lost, "all units are as efficient, which tells nothing of the error", found.told).astype(object)
+    return replace(found, std_error=error, lower=low, upper=high, coverage=coverage, told=told)
 
 
 def _jackknifed(fit: UnitsFit, units: Codes, rng: np.random.Generator) -> tuple[float, float, int]:

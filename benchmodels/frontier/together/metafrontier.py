@@ -171,6 +171,10 @@ class MetafrontierFit:
     def __post_init__(self) -> None:
         read_only(self)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @property
     def unit(self) -> NDArray[np.object_]:
         """Labels (k,), in sorted order."""
