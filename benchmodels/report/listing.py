@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmodels.report.templating import part, template
 from benchmodels.report.wording import first_upper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmodels.report.chapter import Labels
     from benchmodels.report.wording import Wording
 
-__all__ = ["all_of", "render_listing"]
+__all__ = ["Axis", "all_of", "change", "change_span", "render_listing"]
 
 
 def all_of(w: Wording, names: Sequence[str]) -> str:
@@ -83,3 +85,60 @@ def render_listing(
         js=part("list.js"),
         **rest,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """An axis that values of all units are drawn on.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends.
+    step : float
+        Between ticks.
+    """
+
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def around(cls, values: Iterable[float], *, through: float, most: int = 6) -> Axis:
+        """Return an axis from whole steps around all finite values and one that is to be on it, of `most` ticks."""
+        known = [value for value in values if math.isfinite(value)] + [through]
+        low, high = min(known), max(known)
+        for step in (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0):
+            first, last = math.floor(low / step), math.ceil(high / step)
+            if last - first < most:
+                break
+        last = max(last, first + 1)
+        return cls(low=first * step, high=last * step, step=step)
+
+    def at(self, value: float) -> float:
+        """Return where a value stands, in per cent of the width; 0 where there is none."""
+        if not math.isfinite(value):
+            return 0.0
+        return round(100 * (value - self.low) / (self.high - self.low), 2)
+
+    def reach(self, lower: float, upper: float) -> dict[str, float]:
+        """Return where a bar between two values, in any order, begins, and how wide it is."""
+        left, right = sorted((self.at(lower), self.at(upper)))
+        return {"left": left, "width": round(right - left, 2)}
+
+    @property
+    def ticks(self) -> list[float]:
+        """Values of the ticks."""
+        return [self.low + self.step * j for j in range(round((self.high - self.low) / self.step) + 1)]
+
+
+def change(w: Wording, factor: float) -> str:
+    """Write a factor as the change it makes, in per cent."""
+    return w.percent(w.number(100 * (factor - 1), 1, sign=True)) if math.isfinite(factor) else w("no_value")
+
+
+def change_span(w: Wording, lower: float, upper: float) -> str:
+    """Write an interval of factors as changes in per cent, in short; nothing where there is none."""
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        return ""
+    return w.span(100 * (lower - 1), 100 * (upper - 1), 1)
