@@ -10,7 +10,6 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from benchmodels.errors import BenchmodelsWarning, SpecificationError
@@ -65,7 +64,6 @@ def together_of(
         As the table gives cause to.
     """
     goods: dict[str, Any] = {"inputs": list(inputs), "outputs": list(outputs), "unit": unit}
-    children = np.random.default_rng(rng).spawn(3)
     periods = sorted(table[period].unique().tolist())
     ends = table[table[period].isin([periods[0], periods[-1]])]
     mean = table.groupby(unit, as_index=False)[[*inputs, *outputs]].mean()
@@ -76,10 +74,10 @@ def together_of(
         warnings.simplefilter("always", BenchmodelsWarning)
         fit = model.fit(table)
         # Of the two kinds of bootstrap the one whose intervals held more often where the truth was known.
-        drawn = fit.bootstrap(replicates=replicates, kind="subsample", rng=children[0])
-        direct = model.fit(ends).bootstrap(replicates=replicates, kind="subsample", rng=children[1])
+        drawn = fit.bootstrap(replicates=replicates, kind="subsample", rng=rng)
+        direct = model.fit(ends).bootstrap(replicates=replicates, kind="subsample", rng=rng)
         gains = MergerGains(**goods).fit(mean).pairs(among=neighbours)
-        mergers = gains.bootstrap(replicates=replicates, rng=children[2])
+        mergers = gains.bootstrap(replicates=replicates, rng=rng)
     notes = [str(each.message) for each in caught if issubclass(each.category, BenchmodelsWarning)]
     return TogetherChapter(
         labels=labels, fit=fit, drawn=drawn, direct=direct, mergers=mergers, notes=tuple(dict.fromkeys(notes))

@@ -67,6 +67,7 @@ def render_listing(
     str
         HTML with style and script inside.
     """
+    nothing = w("simulated_label").lower() if simulated else w("no_value")
     return template(f"{name}.html.j2").render(
         lang=w.lang,
         w=w,
@@ -78,7 +79,7 @@ def render_listing(
         tiles=tiles,
         notes=[first_upper(w.translated(note)) for note in notes],
         sources=[*labels.sources, *([w.translated(source)] if source else [])],
-        cite=w("cite", title=labels.title, version=version, date=date, source="; ".join(labels.sources) or "–"),
+        cite=w("cite", title=labels.title, version=version, date=date, source="; ".join(labels.sources) or nothing),
         command=command,
         files=files,
         css=[part(f"{style}.css") for style in ("page", "list", name)],
@@ -104,13 +105,13 @@ class Axis:
     step: float
 
     @classmethod
-    def around(cls, values: Iterable[float], *, through: float, most: int = 6) -> Axis:
-        """Return an axis from whole steps around all finite values and one that is to be on it, of `most` ticks."""
+    def around(cls, values: Iterable[float], *, through: float, most: int = 8) -> Axis:
+        """Return an axis from whole steps around all finite values and one that is to be on it, of `most` steps."""
         known = [value for value in values if math.isfinite(value)] + [through]
         low, high = min(known), max(known)
         for step in (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0):
             first, last = math.floor(low / step), math.ceil(high / step)
-            if last - first < most:
+            if last - first <= most:
                 break
         last = max(last, first + 1)
         return cls(low=first * step, high=last * step, step=step)
@@ -126,10 +127,15 @@ class Axis:
         left, right = sorted((self.at(lower), self.at(upper)))
         return {"left": left, "width": round(right - left, 2)}
 
-    @property
-    def ticks(self) -> list[float]:
-        """Values of the ticks."""
-        return [self.low + self.step * j for j in range(round((self.high - self.low) / self.step) + 1)]
+    def ticks(self, w: Wording, *, through: float, sign: bool) -> list[tuple[float, str]]:
+        """Return where the ticks stand, and what is written there, in per cent; one of them is `through`.
+
+        Every other where they would stand too close.
+        """
+        every = self.step * (1 if self.high - self.low <= 4 * self.step else 2)
+        first = through - every * math.floor((through - self.low) / every)
+        values = [first + every * j for j in range(math.floor((self.high - first) / every) + 1)]
+        return [(self.at(value), w.percent(w.number(value, sign=sign))) for value in values]
 
 
 def change(w: Wording, factor: float) -> str:

@@ -40,11 +40,6 @@ class Years:
         chained = fit.cumulated()
         of_end = chained[chained["to"] == fit.panel.period[-1]].set_index("unit")
         self.chain = {unit: {part: float(row[part]) for part in PARTS} for unit, row in of_end.iterrows()}
-        self.axis = Axis.around(
-            [end for cells in (self.steps, self.ends) for of_unit in cells.values() for step in of_unit
-             for end in _all(step["index"])],
-            through=0.0, most=8,
-        )  # fmt: skip
         self.overview = Axis.around(
             [end for of_unit in self.ends.values() for step in of_unit for end in _all(step["index"])], through=0.0,
         )  # fmt: skip
@@ -57,19 +52,18 @@ class Years:
 
     def row(self, unit: Any, w: Wording) -> dict[str, Any]:
         """Return what is told of a unit."""
-        rows = [self._line(step, f"{step['from']}–{step['to']}", w) for step in self.steps.get(unit, [])]
+        steps = self.steps.get(unit, [])
         whole, chain = self.whole(unit), self.chain.get(unit, dict.fromkeys(PARTS, math.nan))
         bare = {part: {"value": chain[part], "lower": math.nan, "upper": math.nan, "verdict": ""} for part in PARTS}
         ends = {"first": self.first, "last": self.last}
-        rows.append(self._line(bare, w("time_chain", **ends), w) | {"sum": True})
-        rows.append(self._line(whole, w("time_direct", **ends), w) | {"sum": True})
-        return {"rows": rows, "sentence": self._sentence(unit, whole, chain["index"], w)} | _drawn(
-            whole["index"], self.overview, w
-        )
-
-    def _line(self, step: dict[str, Any], label: str, w: Wording) -> dict[str, Any]:
-        cells = [_drawn(step[part], self.axis, w) | {"key": f"time_{part}"} for part in PARTS]
-        return {"label": label, "cells": cells, "sum": False}
+        # Each unit's years are drawn on its own axis: those of the smallest move ten times as much as others'.
+        axis = Axis.around([end for step in [*steps, bare, whole] for end in _all(step["index"])], through=0.0)
+        rows = [_line(step, axis, f"{step['from']}–{step['to']}", w) for step in steps]
+        rows.append(_line(bare, axis, w("time_chain", **ends), w) | {"sum": True})
+        rows.append(_line(whole, axis, w("time_direct", **ends), w) | {"sum": True})
+        told = {"rows": rows, "sentence": self._sentence(unit, whole, chain["index"], w)}
+        told |= {"ticks": axis.ticks(w, through=0.0, sign=True), "zero": axis.at(0.0)}
+        return told | _drawn(whole["index"], self.overview, w)
 
     def _sentence(self, unit: Any, whole: dict[str, Any], chain: float, w: Wording) -> str:
         ends = {"unit": unit, "first": self.first, "last": self.last}
@@ -81,7 +75,7 @@ class Years:
         between = change_span(w, index["lower"], index["upper"])
         if between:
             told.append(w("time_between", between=w.percent(between)))
-        if index["verdict"] in ("progress", "regress", "undecided"):
+        if between or index["verdict"] != "withheld":
             told.append(w(f"time_verdict_{index['verdict']}", **ends))
         catch, best = (change(w, whole[part]["value"]) for part in PARTS[1:])
         told.append(w("time_parts", catch=catch, best=best))
@@ -108,6 +102,11 @@ def _cells(drawn: MalmquistBootstrap) -> dict[Any, list[dict[str, Any]]]:
     return found
 
 
+def _line(step: dict[str, Any], axis: Axis, label: str, w: Wording) -> dict[str, Any]:
+    cells = [_drawn(step[part], axis, w) | {"key": f"time_{part}"} for part in PARTS]
+    return {"label": label, "cells": cells, "sum": False}
+
+
 def _all(cell: dict[str, Any]) -> list[float]:
     return [100 * (cell[name] - 1) for name in ("value", "lower", "upper")]
 
@@ -121,6 +120,7 @@ def _drawn(cell: dict[str, Any], axis: Axis, w: Wording) -> dict[str, Any]:
         "span": change_span(w, cell["lower"], cell["upper"]),
         "verdict": w(f"time_word_{verdict}") if verdict in ("progress", "regress", "undecided") else "",
         "there": math.isfinite(value),
+        "unsure": verdict == "withheld",
         "known": math.isfinite(lower) and math.isfinite(upper),
         "at": axis.at(value),
     } | axis.reach(lower, upper)

@@ -49,8 +49,6 @@ class Partners:
             self.pairs[one].append((i, other))
             self.pairs[other].append((i, one))
         self.members = members
-        ways = [100 * self._way(i)[j] for i in range(len(gains)) for j in range(4)]
-        self.axis = Axis.around(ways, through=100.0)
         merged = [self.cells[i]["corrected"] for i in range(len(gains))]
         best = [merged[pairs[0][0]] for pairs in self.pairs.values() if pairs]
         ends = [100 * (row[name] - 1) for row in best for name in ("value", "lower", "upper")]
@@ -66,8 +64,11 @@ class Partners:
         pairs = self.pairs[unit]
         solved = [pair for pair in pairs if self.gains.status[pair[0]] == "solved"]
         first = _written(self.cells[solved[0][0]]["corrected"] if solved else None, self.overview, w)
+        axis = Axis.around([100 * end for i, _ in solved for end in self._way(i)], through=100.0)
         told = {
-            "rows": [self._partner(i, other, w) for i, other in solved],
+            "rows": [self._partner(i, other, axis, w) for i, other in solved],
+            "ticks": axis.ticks(w, through=100.0, sign=False),
+            "zero": axis.at(100.0),
             "lost": self._lost(pairs, w),
             "why": self._why(solved, w),
             "sentence": w("together_alone", unit=unit),
@@ -79,19 +80,19 @@ class Partners:
             told["sentence"] = f"{self._sentence(unit, solved, w)} {self._others(solved, w)}"
         return told
 
-    def _partner(self, i: int, other: Any, w: Wording) -> dict[str, Any]:
+    def _partner(self, i: int, other: Any, axis: Axis, w: Wording) -> dict[str, Any]:
         way = self._way(i)
         bars = [
-            {"kind": step, "up": way[j + 1] > way[j]} | self.axis.reach(100 * way[j], 100 * way[j + 1])
+            {"kind": step, "up": way[j + 1] > way[j]} | axis.reach(100 * way[j], 100 * way[j + 1])
             for j, step in enumerate(STEPS)
         ]
-        cells = [(f"together_{step}", _written(self.cells[i][step], self.axis, w)) for step in STEPS]
+        cells = [(f"together_{step}", _written(self.cells[i][step], axis, w)) for step in STEPS]
         merged = self.cells[i]["corrected"]
         verdict = str(merged["verdict"]).replace(" ", "_")
         return {
             "partner": str(other),
             "bars": bars,
-            "end": self.axis.at(100 * way[3]),
+            "end": axis.at(100 * way[3]),
             "total": w.percent(w.number(100 * way[3], 1)),
             "cells": cells,
             "merged": _written(merged, self.overview, w),
@@ -124,8 +125,10 @@ class Partners:
         """Return which of a unit's partners may be the best, all of them at once."""
         at = np.array([i for i, _ in solved], dtype=np.intp)
         own = replace(self.drawn, gains=self.gains.some(at), errors=self.drawn.errors[:, at])
-        if len(solved) < 2 or not np.any(own.withheld == ""):
+        if len(solved) < 2:
             return ""
+        if not np.any(own.withheld == ""):
+            return w("together_unsaid")
         best = own.best()
         names = self.gains.groups.name
         may = set(best.loc[best["may_be_best"], "group"].tolist())
@@ -171,6 +174,7 @@ def _written(cell: dict[str, Any] | None, axis: Axis, w: Wording) -> dict[str, A
         "text": change(w, value),
         "span": change_span(w, lower, upper),
         "there": math.isfinite(value),
+        "unsure": cell is None or cell["verdict"] == "withheld",
         "known": math.isfinite(lower) and math.isfinite(upper),
         "at": axis.at(ends[0]),
     } | axis.reach(ends[1], ends[2])

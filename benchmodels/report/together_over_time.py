@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.report.listing import Axis, all_of, change, render_listing
+from benchmodels.report.listing import all_of, change, render_listing
 from benchmodels.report.over_time import PARTS, Years, told_of_time
 from benchmodels.report.together import STEPS, Partners, told_of_pairs
 from benchmodels.report.wording import Lang, wording
@@ -124,10 +124,9 @@ def render_together_over_time(
         ends={"first": years.first, "last": years.last},
         time_parts=[f"time_{part}" for part in PARTS],
         steps=[f"together_{step}" for step in STEPS],
-        axes={"time": _ticks(years.overview, w), "pair": _ticks(partners.overview, w), "year": _ticks(years.axis, w),
-              "way": _ticks(partners.axis, w, sign=False)},
-        zero={"time": years.overview.at(0.0), "pair": partners.overview.at(0.0), "year": years.axis.at(0.0),
-              "way": partners.axis.at(100.0)},
+        axes={"time": years.overview.ticks(w, through=0.0, sign=True),
+              "pair": partners.overview.ticks(w, through=0.0, sign=True)},
+        zero={"time": years.overview.at(0.0), "pair": partners.overview.at(0.0)},
         how=_how(chapter, w),
         models=[repr(fit.model), repr(gains.fit.model)],
         rng=all_of(w, list(dict.fromkeys([chapter.drawn.rng, chapter.direct.rng, chapter.mergers.rng]))),
@@ -146,10 +145,6 @@ def _check(chapter: TogetherChapter) -> None:
         raise SpecificationError(f"intervals of one page are of one level; found {', '.join(map(str, sorted(levels)))}")
     if set(chapter.mergers.gains.fit.unit.tolist()) != set(chapter.fit.panel.unit.tolist()):
         raise SpecificationError("changes and mergers of one page are of the same units; found others")
-
-
-def _ticks(axis: Axis, w: Wording, *, sign: bool = True) -> list[tuple[float, str]]:
-    return [(axis.at(tick), w.percent(w.number(tick, sign=sign and tick != 0))) for tick in axis.ticks]
 
 
 def _tiles(chapter: TogetherChapter, years: Years, counted: dict[str, str], w: Wording) -> list[tuple[str, str, str]]:
