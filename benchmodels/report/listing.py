@@ -132,7 +132,7 @@ class Axis:
 
         Every other where they would stand too close.
         """
-        every = self.step * (1 if self.high - self.low <= 4 * self.step else 2)
+        every = self.step * (1 if self.high - self.low <= 5 * self.step else 2)
         first = through - every * math.floor((through - self.low) / every)
         values = [first + every * j for j in range(math.floor((self.high - first) / every) + 1)]
         return [(self.at(value), w.percent(w.number(value, sign=sign))) for value in values]

@@ -61,7 +61,7 @@ class Years:
         rows = [_line(step, axis, f"{step['from']}–{step['to']}", w) for step in steps]
         rows.append(_line(bare, axis, w("time_chain", **ends), w) | {"sum": True})
         rows.append(_line(whole, axis, w("time_direct", **ends), w) | {"sum": True})
-        told = {"rows": rows, "sentence": self._sentence(unit, whole, chain["index"], w)}
+        told: dict[str, Any] = {"rows": rows, "sentence": self._sentence(unit, whole, chain["index"], w)}
         told |= {"ticks": axis.ticks(w, through=0.0, sign=True), "zero": axis.at(0.0)}
         return told | _drawn(whole["index"], self.overview, w)
 
