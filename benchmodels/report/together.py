@@ -101,24 +101,21 @@ class Partners:
 
     def _sentence(self, unit: Any, solved: list[tuple[int, Any]], w: Wording) -> str:
         i, other = solved[0]
-        learning, _, _ = (float(getattr(self.gains, step)[i]) for step in STEPS)
+        learning = float(self.gains.learning[i])
         alone = float(self.gains.corrected[i])
         share = w.percent(w.number(abs(100 * (alone - 1)), 1))
-        # What rounds to nothing is told as nothing.
-        key = "together_even" if round(abs(100 * (alone - 1)), 1) == 0 else (
-            "together_saves" if alone < 1 else "together_costs"
-        )  # fmt: skip
+        key = "together_saves" if alone < 1 else "together_costs"
+        if round(abs(100 * (alone - 1)), 1) == 0:
+            key = "together_even"
         count = "together_first" if len(solved) > 1 else "together_only"
-        told = [
-            w(count, unit=unit, partner=other, number=w.number(len(solved))),
-            w(key, share=share),
-            w("together_learning_is", share=w.percent(w.number(100 * (1 - learning), 1)))
-            if round(100 * (1 - learning), 1) > 0
-            else w("together_learning_none"),
-        ]
+        told = [w(count, unit=unit, partner=other, number=w.number(len(solved))), w(key, share=share)]
         verdict = str(self.cells[i]["corrected"]["verdict"]).replace(" ", "_")
         if verdict != "withheld":
             told.append(w(f"together_verdict_{verdict}"))
+        if round(100 * (1 - learning), 1) > 0:
+            told.append(w("together_learning_is", share=w.percent(w.number(100 * (1 - learning), 1))))
+        else:
+            told.append(w("together_learning_none"))
         return " ".join(told)
 
     def _others(self, solved: list[tuple[int, Any]], w: Wording) -> str:
