@@ -193,9 +193,24 @@ def test_islands_and_pairs_beyond_what_anyone_shows(chapter: TogetherChapter) ->
     lost = int((status != "solved").sum())
     assert lost >= 3
     assert f"Af {len(status)} nabopar har {len(status) - lost} et svar." in plain(page)
-    assert f"{(status == 'infeasible').sum()} nabopar har ikke et fuldt svar: de to sammen er større" in plain(page)
+    told = plain(page)
+    assert f"Nabopar uden et fuldt svar: {(status == 'infeasible').sum()} (" in told
+    assert "Storby). Grunden er, at de to sammen er større" in told
     assert "Storby har naboer, men sammen med ingen af dem er der et svar." in of_unit(page, "Storby")
     assert "Uden svar: Storby." in of_unit(page, "By 05")
+
+
+def test_a_unit_that_came_later_has_no_change_since_the_first_year() -> None:
+    table = panel()
+    lost = table[~((table["unit"] == "By 03") & (table["year"] == 2018))]
+    lost.attrs = table.attrs
+    page = render(chaptered(lost, ENGLISH), "en")
+    text = of_unit(page, "By 03")
+    assert "For By 03 there is no direct comparison of 2018 and 2020." in text
+    assert "2018–2020, years multiplied – – –" in text
+    assert "Changes that are missing: 1. The reason: the municipality is there in one of the two years only." in plain(
+        page
+    )
 
 
 def seen(*enough: str) -> ChangeCoverage:

@@ -12,6 +12,7 @@ from benchmodels.report.listing import Axis, all_of, change, change_span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from benchmodels.frontier import MalmquistBootstrap, MalmquistFit
@@ -37,9 +38,11 @@ class Years:
         self.fit, self.drawn, self.direct = fit, drawn, direct
         self.first, self.last = str(fit.panel.period[0]), str(fit.panel.period[-1])
         self.steps, self.ends = _cells(drawn), _cells(direct)
-        chained = fit.cumulated()
-        of_end = chained[chained["to"] == fit.panel.period[-1]].set_index("unit")
-        self.chain = {unit: {part: float(row[part]) for part in PARTS} for unit, row in of_end.iterrows()}
+        self.chained = _chained(fit)
+        self.chain = {
+            unit: dict(zip(PARTS, row, strict=True))
+            for unit, row in zip(self.chained["unit"], self.chained[list(PARTS)].to_numpy(), strict=True)
+        }
         self.overview = Axis.around(
             [end for of_unit in self.ends.values() for step in of_unit for end in _all(step["index"])], through=0.0,
         )  # fmt: skip
@@ -84,6 +87,13 @@ class Years:
             key = "time_chained_same" if alike else "time_chained"
             told.append(w(key, chain=change(w, chain), direct=change(w, index["value"])))
         return " ".join(told)
+
+
+def _chained(fit: MalmquistFit) -> pd.DataFrame:
+    """Return the chains from the first period to the last; units that came later, or left, have none."""
+    chained, period = fit.cumulated(), fit.panel.period
+    whole = (chained["from"] == period[0]) & (chained["to"] == period[-1])
+    return chained.loc[whole]
 
 
 def _cells(drawn: MalmquistBootstrap) -> dict[Any, list[dict[str, Any]]]:
@@ -131,9 +141,7 @@ def told_of_time(years: Years, w: Wording) -> dict[str, Any]:
     fit, drawn = years.fit, years.drawn
     rows = [_mean(f"{row['from']}–{row['to']}", row, w) for row in fit.means().to_dict("records")]
     ends = {"first": years.first, "last": years.last}
-    chained = fit.cumulated()
-    chained = chained[chained["to"] == fit.panel.period[-1]]
-    logs = np.log(chained[list(PARTS)]).mean()
+    logs = np.log(years.chained[list(PARTS)]).mean()
     rows.append(_mean(w("time_chain", **ends), np.exp(logs).to_dict(), w) | {"sum": True})
     of_direct = [years.direct.names.index(part) for part in PARTS]
     with np.errstate(invalid="ignore"):
