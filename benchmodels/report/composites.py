@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.errors import SpecificationError
-from benchmodels.report.templating import part, template
+from benchmodels.report.listing import all_of, render_listing
 from benchmodels.report.wording import Lang, first_upper, wording
 
 if TYPE_CHECKING:
@@ -106,42 +106,32 @@ def render_composites(
         the_many=labels.the_many,
         everyone=labels.everyone,
         level=wording(lang).percent(f"{100 * chapter.uncertainty.level:.4g}"),
-        outcomes=_and(wording(lang), [labels.term(name) for name in fit.outcomes.names]),
+        outcomes=all_of(wording(lang), [labels.term(name) for name in fit.outcomes.names]),
     )
-    simulated = fit.outcomes.simulated
     rows = _rows(chapter, w)
     by_score = sorted(range(len(rows)), key=lambda i: (-round(float(fit.efficiency[i]), 9), w.order(rows[i]["unit"])))
-    rows = [rows[i] for i in by_score]
-    source = fit.outcomes.source
-    return template("composites.html.j2").render(
-        lang=lang,
+    return render_listing(
+        "composites",
         w=w,
         labels=labels,
-        simulated=simulated,
-        notice=(notice or w("simulated")) if simulated else "",
-        rows=rows,
-        by_name=sorted(range(len(rows)), key=lambda i: w.order(rows[i]["unit"])),
-        scale=_scale(chapter, w),
+        rows=[rows[i] for i in by_score],
         tiles=_tiles(chapter, w),
+        source=fit.outcomes.source,
+        simulated=fit.outcomes.simulated,
+        notes=chapter.notes,
+        version=version,
+        date=date,
+        notice=notice,
+        command=command,
+        files=files,
+        scale=_scale(chapter, w),
         how=_how(chapter, w),
         held=_held(chapter, w),
         found=_found(chapter, w),
-        notes=[first_upper(w.translated(note)) for note in chapter.notes],
-        sources=[*labels.sources, *([w.translated(source)] if source else [])],
-        cite=w("cite", title=labels.title, version=version, date=date, source="; ".join(labels.sources) or "–"),
         model=repr(fit.model),
         certificate=w.translated(fit.certificate),
         rng=chapter.uncertainty.rng,
-        command=command,
-        files=files,
-        css=part("page.css"),
-        own=part("composites.css"),
-        js=part("composites.js"),
     )
-
-
-def _and(w: Wording, names: list[str]) -> str:
-    return names[0] if len(names) == 1 else w("and", first=", ".join(names[:-1]), last=names[-1])
 
 
 def _scale(chapter: CompositeChapter, w: Wording) -> dict[str, Any]:
@@ -230,7 +220,7 @@ def _peers(fit: BenefitOfTheDoubtFit, i: int, w: Wording) -> str:
         if weight[j] < _LEAST:
             share = w("frontier_share_less", share=w.percent(w.number(100 * _LEAST)))
         told.append(w("frontier_peer", peer=str(fit.unit[peer[j]]), share=share))
-    return w("composite_peers", unit=str(fit.unit[i]), peers=_and(w, told))
+    return w("composite_peers", unit=str(fit.unit[i]), peers=all_of(w, told))
 
 
 def _outcomes(
