@@ -10,6 +10,7 @@ from benchmodels.replication.provenance.verification import Verification, verify
 from benchmodels.replication.run import run_studies, run_study
 from benchmodels.replication.several_outcomes import run_several_outcomes
 from benchmodels.replication.study import Study, more_studies, parse_study, read_study, shipped_studies
+from benchmodels.replication.together_and_over_time import run_together_and_over_time
 
 __all__ = [
     "Audit",
@@ -33,6 +34,7 @@ __all__ = [
     "run_several_outcomes",
     "run_studies",
     "run_study",
+    "run_together_and_over_time",
     "shipped_studies",
     "verify_folder",
     "write_crate",
