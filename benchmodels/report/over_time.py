@@ -93,7 +93,8 @@ def _chained(fit: MalmquistFit) -> pd.DataFrame:
     """Return the chains from the first period to the last; units that came later, or left, have none."""
     chained, period = fit.cumulated(), fit.panel.period
     whole = (chained["from"] == period[0]) & (chained["to"] == period[-1])
-    return chained.loc[whole]
+    found: pd.DataFrame = chained.loc[whole]
+    return found
 
 
 def _cells(drawn: MalmquistBootstrap) -> dict[Any, list[dict[str, Any]]]:
