@@ -93,7 +93,7 @@ def _chained(fit: MalmquistFit) -> pd.DataFrame:
     """Return the chains from the first period to the last; units that came later, or left, have none."""
     chained, period = fit.cumulated(), fit.panel.period
     whole = (chained["from"] == period[0]) & (chained["to"] == period[-1])
-    found: pd.DataFrame = chained[whole.to_numpy()]
+    found: pd.DataFrame = chained.loc[whole]
     return found
 
 
