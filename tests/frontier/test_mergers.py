@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
+from benchmodels import datasets
 from benchmodels.datasets import municipality_neighbours
 from benchmodels.errors import BenchmodelsWarning, DataError, PartialResultWarning, SpecificationError
 from benchmodels.frontier import DEA
@@ -471,3 +472,24 @@ def test_a_group_of_which_no_digit_of_the_potential_is_known_has_none():
     assert (gains.total[solved] > 0).all()
     assert (gains.harmony[solved] <= 1 + 1e-6).all()
     assert np.isnan(gains.total[~solved] + gains.size[~solved] + gains.learning[~solved]).all()
+
+
+@pytest.mark.filterwarnings("ignore::benchmodels.errors.BenchmodelsWarning")
+def test_a_cost_of_size_that_is_none_is_not_called_one():
+    """In the simulated country what a place costs does not depend on how many a municipality has."""
+    rows = datasets.simulate_denmark().sheltered_housing()
+    price = rows.groupby("year")["cost_1000dkk"].sum() / rows.groupby("year")["full_year_persons"].sum()
+    rows = rows.assign(cost=rows["cost_1000dkk"] / rows["year"].map(price / price.iloc[0]))
+    homes = rows.pivot_table(index="municipality", columns="service", values="full_year_persons", aggfunc="sum")
+    homes.columns = ["a", "b", "c"]
+    homes["cost"] = rows.groupby("municipality")["cost"].sum()
+    asked = {"inputs": ["cost"], "outputs": ["a", "b", "c"], "unit": "municipality"}
+    pairs = MergerGains(**asked).fit(homes.reset_index()).pairs(among=datasets.municipality_neighbours())
+    found = pairs.bootstrap(rng=1)
+    size = found.to_frame().query("part == 'size'")
+    told = (size["lower"] > 1).sum()
+    assert (told, len(pairs)) == (126, 192)
+    few = size["why"] == "size looks like a cost where large units are few, also where it is none"
+    assert few.sum() == told
+    assert set(size["verdict"]) == {"not different", "withheld"}
+    assert "cost" not in set(found.verdicts()) | set(found.verdicts("total"))

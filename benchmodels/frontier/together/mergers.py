@@ -74,7 +74,7 @@ class MergerGains:
 
     Where many units are small and few are large, the best of the small ones are better than the best of the large ones
     by number alone. Under 'vrs' and 'drs' size then looks like a cost, and no interval knows it: in a simulated country
-    in which prices did not depend on size, 126 of 192 pairs of neighbours were told that size costs.
+    in which prices do not depend on size that was so for 126 of 192 pairs of neighbours. Such a verdict is withheld.
 
     A group that makes more than any unit has no potential where inputs fall (status 'infeasible'), but under constant
     or increasing returns. Where outputs rise it has one: it is held against the largest units, with inputs to spare, so
