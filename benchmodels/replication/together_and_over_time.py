@@ -180,7 +180,11 @@ def _of_calculation(chapter: TogetherChapter) -> dict[str, Any]:
 
 
 def _table(asked: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row a municipality and year: cost, and full-year persons in each kind of housing."""
+    """Return one row a municipality and year: cost, and full-year persons in each kind of housing.
+
+    Cost in the last year's prices, by the country's own price of a place: what became dearer for everyone would look
+    as if the best had fallen back.
+    """
     from benchmodels.datasets import simulate_denmark
 
     rows = simulate_denmark().sheltered_housing()
@@ -188,6 +192,9 @@ def _table(asked: Mapping[str, Any]) -> pd.DataFrame:
     persons = rows.pivot_table(index=by, columns="service", values="full_year_persons", aggfunc="sum")
     table = pd.DataFrame({name: persons[service] for name, service in asked["outputs"].items()})
     table[asked["input"]] = rows.groupby(by)["cost_1000dkk"].sum()
+    year = table.groupby(level="year").sum()
+    price = year[asked["input"]] / year[list(asked["outputs"])].sum(axis=1)
+    table[asked["input"]] /= (price / price.iloc[-1]).reindex(table.index, level="year")
     table = table.reset_index()
     table.attrs = dict(rows.attrs)
     return table
