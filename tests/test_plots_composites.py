@@ -86,3 +86,12 @@ def test_what_is_not_there(found):
         drawn.composite_profile(found.fit, unit="Nowhere")
     with pytest.raises(SpecificationError, match="labels names"):
         drawn.composite_profile(found.fit, unit="Ø03", labels={"x": "y"})
+
+
+def test_a_fit_is_no_uncertainty():
+    with pytest.raises(SpecificationError, match=r"draws what fit\.uncertainty.* found a Goods"):
+        drawn.composite_scores(Goods())
+
+
+class Goods:
+    """Something else."""

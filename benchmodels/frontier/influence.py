@@ -53,6 +53,9 @@ class Influence:
     output: bool
     simulated: bool = False
 
+    def __repr__(self) -> str:
+        return f"Influence({len(self.unit)} units, {int((self.departures.moved > 0).sum())} of them move others)"
+
     def efficiency(self, steps: Floats) -> Floats:
         """Return the efficiencies of steps."""
         return share_made(1.0 + steps) if self.output else 1.0 - steps

@@ -92,6 +92,9 @@ class Scores:
         self.__dict__.update(state)
         self.__post_init__()
 
+    def __repr__(self) -> str:
+        return f"Scores({len(self.unit)} units, {int((self.status == 'solved').sum())} solved)"
+
     def to_frame(self) -> pd.DataFrame:
         """Return the scores as a table; always the same columns in the same order, one row per unit."""
         names = ("unit", "efficiency", "expansion", "inefficiency", "status")
@@ -182,7 +185,10 @@ def compared(
 ) -> Comparison:
     """Return what the fits' ``compare`` documents."""
     if model.orientation not in ("input", "output"):
-        raise SpecificationError("compare needs an efficiency: orientation='input' or 'output'")
+        raise SpecificationError(
+            f"compare needs an efficiency, by orientation='input' or 'output', which {type(model).__name__} has not as "
+            "it is asked; DEA, SlackBased and Russell do, with one of these"
+        )
     if better not in ("low", None):
         raise SpecificationError(
             f"better={better!r}; what is compared is the observed over what the best would have (or over it), in both "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmodels.errors import SpecificationError
+from benchmodels.frontier.composites import CompositeUncertainty
 from benchmodels.plots.canvas import SMALL, STYLE, axes, legend_above, mark_simulated, numbers_on, position
 from benchmodels.plots.lists import _finish, _order, _rows
 from benchmodels.plots.texts import number, percentage, words
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from benchmodels.frontier.composites import BenefitOfTheDoubtFit, CompositeUncertainty
+    from benchmodels.frontier.composites import BenefitOfTheDoubtFit
     from benchmodels.plots.texts import Lang
 
 __all__ = ["composite_profile", "composite_scores"]
@@ -112,8 +113,12 @@ def composite_scores(
     Raises
     ------
     SpecificationError
-        The unit to highlight is not there.
+        The unit to highlight is not there, or what is given is no uncertainty of a composite.
     """
+    if not isinstance(record, CompositeUncertainty):
+        raise SpecificationError(
+            f"composite_scores draws what fit.uncertainty(…) returns; found a {type(record).__name__}"
+        )
     base, say = words(lang), _SAID[lang]
     strong = position(record.unit, highlight)
     frame = record.to_frame()

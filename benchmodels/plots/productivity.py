@@ -251,7 +251,7 @@ def _finish(
     if isinstance(found, MalmquistBootstrap):
         told = [found.coverage.parts[name] for name in names if name in found.coverage.parts]
         key = "held" if len(told) == len(names) else "not simulated"
-        least = percentage(min(told, default=0.0), lang)
+        least = percentage(round(min(told, default=0.0), 2), lang)
         note = say[key].format(level=percentage(found.level, lang), least=least)
         ax.annotate(
             note, (0.0, 0.0), xycoords="axes fraction", xytext=(0, -38), textcoords="offset points", fontsize=SMALL,

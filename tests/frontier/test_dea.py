@@ -925,3 +925,10 @@ def test_price_ends_that_were_not_found_are_named(table, monkeypatch):
     monkeypatch.setattr(programs, "price_ranges", lost)
     with pytest.warns(PartialResultWarning, match="the ends of some prices of 1 of 40 units were not found: 'U03'"):
         DEA(**FOUR).fit(table).multipliers()
+
+
+def test_what_is_printed_is_a_line():
+    fit = DEA(inputs=["x"], outputs=["y"], unit="unit").fit(SIX)
+    for told in (fit, fit.scores, fit.influence()):
+        assert "\n" not in repr(told)
+        assert "6 units" in repr(told)

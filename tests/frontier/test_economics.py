@@ -280,3 +280,11 @@ def test_without_prices_units_are_held_against_the_same_others(table, more):
     fit = CostEfficiency(**GOODS, prices={"x1": "w1", "x2": "w2"}, **more).fit(table)
     np.testing.assert_allclose(fit.technical, DEA(**GOODS, **more).fit(table).efficiency, rtol=1e-9)
     assert np.any(np.abs(fit.technical - DEA(**GOODS).fit(table).efficiency) > 1e-6)
+
+
+def test_rounding_is_nobody_to_talk_to():
+    parts = {"inputs": ["staff", "rooms"], "outputs": ["users"], "unit": "unit", "returns": "crs"}
+    for prices in ({"users": 1}, {"users": 7.3}):
+        peers = RevenueEfficiency(**parts, prices=prices).fit(COOPER).peers()
+        largest = peers.groupby("unit")["weight"].transform("max")
+        assert (peers["weight"] > 1e-9 * largest).all()

@@ -487,5 +487,5 @@ def test_compare(table, model):
 
 @pytest.mark.parametrize("name", ["ram", "sbm", "mea none"])
 def test_compare_needs_a_side(table, name):
-    with pytest.raises(SpecificationError, match="compare needs an efficiency: orientation='input' or 'output'"):
+    with pytest.raises(SpecificationError, match="compare needs an efficiency, by orientation='input' or 'output'"):
         MODELS[name].fit(table).compare()

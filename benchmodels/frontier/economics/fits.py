@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EconomicFit", "fit_economic"]
 
+# Of a unit's largest weight, below which a peer is one by rounding alone.
+_PART = 1e-9
 _STATUS = {OPTIMAL: "solved", INFEASIBLE: "infeasible", UNBOUNDED: "unbounded"}
 
 
@@ -207,9 +209,15 @@ class EconomicFit(Scored):
         ).infer_objects()
 
     def peers(self) -> pd.DataFrame:
-        """Return the units that the best plan is made of, ``unit, peer, weight``, the largest weight first."""
+        """Return the units that the best plan is made of, ``unit, peer, weight``, the largest weight first.
+
+        A weight that is rounding beside the unit's largest is none.
+        """
         found = self._best[1]
+        largest = np.zeros(len(self.goods))
+        np.maximum.at(largest, found.unit, found.weight)
         order = np.lexsort((-found.weight, found.unit))
+        order = order[found.weight[order] > _PART * largest[found.unit[order]]]
         frame = {
             "unit": self.unit[found.unit[order]],
             "peer": self.unit[found.peer[order]],

@@ -90,11 +90,13 @@ class MeanEfficiency:
         self.__post_init__()
 
     def __repr__(self) -> str:
+        unknown = "how often such intervals hold is not known"
+        held = [f"such held in {share:.0%} of simulated tables" if share >= 0 else unknown for share in self.coverage]
         shown = (
-            f"{group}: {mean:.3f} ({low:.3f} to {high:.3f})"
-            for group, mean, low, high in zip(self.group, self.mean, self.lower, self.upper, strict=True)
+            f"{group}: {mean:.3f} ({low:.3f} to {high:.3f}; {told})"
+            for group, mean, low, high, told in zip(self.group, self.mean, self.lower, self.upper, held, strict=True)
         )
-        return f"MeanEfficiency({'; '.join(shown)}; level={self.level:g})"
+        return f"MeanEfficiency({'; '.join(shown)}; asked for at {self.level:.0%})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a group."""
@@ -269,7 +271,7 @@ def compare_means(
     verdict, reason = judged(p, level, known)
     return HypothesisTest(
         question="means", null=f"mean efficiency is the same whatever {column!r}",
-        statistic_name="difference" if len(names) == 2 else "Wald", statistic=value, p_value=p, level=level,
+        statistic_name="z" if len(names) == 2 else "Wald", statistic=value, p_value=p, level=level,
         verdict=verdict, reason=reason, size=known.size, power=known.power, units=len(asked.inputs),
         goods=asked.goods, splits=0, halvings=halvings, replicates=0, statistics=np.array([value]),
         replicated=np.empty(0), rng=entropy(source),
