@@ -502,3 +502,18 @@ def test_changes_are_read_in_a_line():
     assert repr(found) == (
         "Changes(27 units and pairs of periods, 27 solved, efficiency_change + technical_change, scale='difference')"
     )
+
+
+def test_errors_of_subsamples_shrink_by_the_rate_and_corrections_take_bias_away(monkeypatch):
+    fit = Malmquist(**GOODS).fit(panel(k=25, periods=2))
+    asked = {"kind": "subsample", "replicates": 100, "rng": 3}
+    found = fit.bootstrap(**asked)
+    monkeypatch.setattr("benchmodels.frontier.productivity.bootstrap.rate", lambda goods, bounds: 0.0)
+    plain = fit.bootstrap(**asked)
+    known = np.isfinite(plain.errors) & (np.abs(plain.errors) > 1e-6)
+    ratio = found.errors[known] / plain.errors[known]
+    # Frontiers of fewer units are further from the true one than that of all is.
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-9)
+    assert 0 < ratio[0] < 1
+    frame = found.to_frame()
+    np.testing.assert_allclose(frame["corrected"], frame["change"] * np.exp(-frame["bias"]), rtol=1e-12)
